@@ -1,0 +1,62 @@
+"""Nodes: the servers that become Xen hosts."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class NodeState(StrEnum):
+    """Where a node stands."""
+
+    #: asked of the cloud; not ACTIVE, or SSH does not answer yet
+    BUILDING = "building"
+    #: SSH answers; Xen is being proved
+    TESTING = "testing"
+    #: a verified Xen host that waits for a build
+    READY = "ready"
+    #: runs a build
+    IN_USE = "in-use"
+    #: a build has ended on it; to be deleted
+    USED = "used"
+    #: kept for a person
+    HOLD = "hold"
+    #: the cloud was asked to delete it
+    DELETING = "deleting"
+    #: gone; the row is history
+    DELETED = "deleted"
+
+
+#: States in which a server exists or may exist.
+LIVE_STATES = frozenset(NodeState) - {NodeState.DELETED}
+
+
+class LaunchFailure(StrEnum):
+    """Why a launch failed; the breaker and the pages count by it."""
+
+    QUOTA = "quota"
+    CAPACITY = "capacity"
+    API = "api"
+    BOOT = "boot"
+    SSH = "ssh"
+    XEN = "xen"
+    CONFIG = "config"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Server:
+    """A server as the cloud tells it."""
+
+    #: the provider's name in our configuration
+    provider: str
+    #: the cloud's id
+    id: str
+    name: str
+    #: Nova's status: BUILD ACTIVE ERROR SHUTOFF DELETED ..
+    status: str
+    #: first fixed IPv4 address, or None while it has none
+    address: str | None
+    #: metadata on the server; ours has xenci_system and xenci_node
+    metadata: dict[str, str]
+    created_at: datetime
+    #: the cloud's words when status is ERROR
+    fault: str = ""
