@@ -1,0 +1,77 @@
+"""Alarms, switches, hearts and audit rows: the small facts that every loop writes in the same way."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from xenci.store.tables import ActionRow, AlarmRow, HeartRow, SwitchRow
+
+REPORTS_PAUSED = "reports_paused"
+
+
+def raise_alarm(session: Session, key: str, *, brief: str, detail: str = "", remedy: str = "", at: datetime) -> None:
+    """Open the alarm of this key, or count it once more if it is open."""
+    fresh = insert(AlarmRow).values(
+        key=key, brief=brief, detail=detail[:4000], remedy=remedy, opened_at=at, seen_at=at, count=1
+    )
+    session.execute(
+        fresh.on_conflict_do_update(
+            index_elements=[AlarmRow.key],
+            index_where=AlarmRow.closed_at.is_(None),
+            set_={
+                "seen_at": at,
+                "brief": brief,
+                "detail": detail[:4000],
+                "remedy": remedy,
+                "count": AlarmRow.count + 1,
+            },
+        )
+    )
+
+
+def clear_alarm(session: Session, key: str, *, at: datetime) -> None:
+    """Close the alarm of this key, if it is open."""
+    for row in session.scalars(select(AlarmRow).where(AlarmRow.key == key, AlarmRow.closed_at.is_(None))):
+        row.closed_at = at
+
+
+def open_alarms(session: Session) -> list[AlarmRow]:
+    """Return the alarms that last, oldest first."""
+    return list(session.scalars(select(AlarmRow).where(AlarmRow.closed_at.is_(None)).order_by(AlarmRow.opened_at)))
+
+
+def beat(session: Session, name: str, *, at: datetime, detail: str = "") -> None:
+    """Write a sign of life of a loop."""
+    session.execute(
+        insert(HeartRow)
+        .values(name=name, beat_at=at, detail=detail)
+        .on_conflict_do_update(index_elements=[HeartRow.name], set_={"beat_at": at, "detail": detail})
+    )
+
+
+def set_switch(session: Session, name: str, value: dict[str, Any], *, by: str, at: datetime) -> None:
+    """Set a switch."""
+    session.execute(
+        insert(SwitchRow)
+        .values(name=name, value=value, set_by=by, set_at=at)
+        .on_conflict_do_update(index_elements=[SwitchRow.name], set_={"value": value, "set_by": by, "set_at": at})
+    )
+
+
+def switch(session: Session, name: str) -> SwitchRow | None:
+    """Return a switch's row, or None if it was never set."""
+    return session.get(SwitchRow, name)
+
+
+def are_reports_paused(session: Session) -> bool:
+    """Tell whether posting is paused. Before the switch was ever set (a database not yet made ready) it is."""
+    row = switch(session, REPORTS_PAUSED)
+    return True if row is None else bool(row.value["paused"])
+
+
+def audit(session: Session, *, who: str, what: str, reason: str = "", at: datetime) -> None:
+    """Write down what an operator did."""
+    session.add(ActionRow(who=who, what=what, reason=reason, at=at))
