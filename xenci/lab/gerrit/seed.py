@@ -1,0 +1,126 @@
+"""What the lab's Gerrit holds: label, groups, accounts, rights and projects, as OpenDev's has them where it matters.
+
+A third-party CI may stream events and vote Verified ±1, nothing else: what xenci does here it can do at OpenDev. Every
+step may be repeated; a mark with the fingerprint of all of them saves the seconds at the next start.
+"""
+
+import hashlib
+import inspect
+from pathlib import Path
+from typing import Any
+
+from xenci.lab.gerrit import people, rest, site
+from xenci.lab.gerrit.people import ADMIN, CI_GROUP, DEVELOPERS, EVERYBODY, REVIEWERS
+from xenci.lab.git import git, over_ssh
+from xenci.lab.images import nova_repository
+from xenci.lab.paths import LabPaths
+from xenci.lab.progress import say, step
+
+NOVA = "openstack/nova"
+NOVA_BRANCH = "stable/2025.1"
+PROJECTS = (NOVA, "openstack/tempest", "opendev/ci-sandbox")
+_BRANCHES = ("master", NOVA_BRANCH)
+#: Gerrit's own password for `admin` after `init --dev`
+_FIRST_PASSWORD = "secret"
+
+
+def ensure(paths: LabPaths, url: str, known_hosts: Path) -> None:
+    """Seed the running Gerrit at `url`, unless this very seed has been completed here before."""
+    mark = site.folder(paths) / "etc" / "seeded-by-xenci"
+    if mark.exists() and mark.read_text() == _fingerprint():
+        return
+    with step("seed Gerrit with accounts, rights and projects"):
+        admin = _admin(paths, url)
+        _label(admin)
+        _accounts(paths, admin)
+        _rights(admin)
+        _projects(admin)
+        admin.call("POST", "accounts/self/sshkeys", people.public_key(paths, ADMIN))
+    with step("push Nova's source into Gerrit"):
+        _push_nova(paths, known_hosts)
+    mark.write_text(_fingerprint())
+
+
+def _fingerprint() -> str:
+    text = "".join(inspect.getsource(module) for module in (people, inspect.getmodule(ensure)) if module)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _admin(paths: LabPaths, url: str) -> rest.Rest:
+    password = people.password(paths, ADMIN)
+    admin = rest.Rest(url, ADMIN.name, password)
+    try:
+        admin.get("accounts/self")
+    except rest.Refused as error:
+        if error.status != 401:
+            raise
+        first = rest.Rest(url, ADMIN.name, _FIRST_PASSWORD)
+        first.call("PUT", "accounts/self/password.http", {"http_password": password})
+    return admin
+
+
+def _label(admin: rest.Rest) -> None:
+    values = {"-1": "Does not seem to work", " 0": "No score", "+1": "Works for me"}
+    values |= {"-2": "Fails (gate)", "+2": "Verified"}
+    label = {"values": values, "function": "NoBlock", "commit_message": "Label Verified"}
+    admin.call("PUT", "projects/All-Projects/labels/Verified", label)
+
+
+def _accounts(paths: LabPaths, admin: rest.Rest) -> None:
+    for group in (CI_GROUP, DEVELOPERS, REVIEWERS):
+        admin.call("PUT", f"groups/{group}", {"visible_to_all": True}, ok={409})
+    for person in EVERYBODY:
+        password, key = people.password(paths, person), people.public_key(paths, person)
+        admin.call("PUT", f"accounts/{person.name}", {"name": person.display, "email": person.mail}, ok={409})
+        admin.call("PUT", f"accounts/{person.name}/password.http", {"http_password": password})
+        admin.call("POST", f"accounts/{person.name}/sshkeys", key)
+        admin.call("PUT", f"groups/{person.group}/members/{person.name}")
+
+
+def _rights(admin: rest.Rest) -> None:
+    groups = (CI_GROUP, DEVELOPERS, REVIEWERS, ADMIN.group)
+    ci, developers, reviewers, admins = (admin.get(f"groups/{name}")["id"] for name in groups)
+    anybody = "global:Registered-Users"
+    allow = {"action": "ALLOW"}
+
+    def vote(most: int) -> dict[str, Any]:
+        return {**allow, "min": -most, "max": most}
+
+    gone = {"refs/heads/*": {"permissions": {"label-Code-Review": {"rules": {anybody: {}}}}}}
+    heads = {
+        "label-Verified": {"label": "Verified", "rules": {ci: vote(1)}},
+        "label-Code-Review": {"label": "Code-Review", "rules": {developers: vote(1), reviewers: vote(2)}},
+        "submit": {"rules": {reviewers: allow}},
+        # a test may take the branch back to where it was
+        "push": {"rules": {admins: {**allow, "force": True}}},
+    }
+    # a third-party account talks; it does not push changes of its own
+    review = {"push": {"rules": {ci: {"action": "BLOCK"}}}}
+    stream = {"streamEvents": {"rules": {ci: allow}}}
+    added = {
+        "refs/heads/*": {"permissions": heads},
+        "refs/for/*": {"permissions": review},
+        "GLOBAL_CAPABILITIES": {"permissions": stream},
+    }
+    admin.call("POST", "projects/All-Projects/access", {"remove": gone})
+    admin.call("POST", "projects/All-Projects/access", {"add": added, "message": "What a third-party CI may do"})
+
+
+def _projects(admin: rest.Rest) -> None:
+    for project in PROJECTS:
+        path = f"projects/{rest.name(project)}"
+        # nova's stable branch is pushed, with its content
+        branches = [branch for branch in _BRANCHES if (project, branch) != (NOVA, NOVA_BRANCH)]
+        admin.call("PUT", path, {"create_empty_commit": True, "branches": branches}, ok={409})
+        for branch in branches:
+            admin.call("PUT", f"{path}/branches/{rest.name(branch)}", {}, ok={409})
+
+
+def _push_nova(paths: LabPaths, known_hosts: Path) -> None:
+    source = nova_repository(paths)
+    address = f"ssh://{ADMIN.name}@127.0.0.1:{paths.gerrit_ssh}/{NOVA}"
+    env = over_ssh(people.private_key(paths, ADMIN), known_hosts)
+    if git("ls-remote", address, f"refs/heads/{NOVA_BRANCH}", at=source, env=env):
+        say(f"{NOVA} has its branch {NOVA_BRANCH} already")
+        return
+    git("push", "-q", address, f"refs/heads/{NOVA_BRANCH}:refs/heads/{NOVA_BRANCH}", at=source, env=env)
