@@ -1,0 +1,194 @@
+"""The engine: short jobs in PostgreSQL, by Procrastinate, deferred in the same transaction as the rows they are about.
+
+A job here is only a nudge: what is to be done is read from the rows. So a nudge that is lost is given again by `tick`,
+and one that comes twice finds nothing to do. Jobs of workers that are not among the living are put back within seconds.
+"""
+
+import asyncio
+import os
+import signal
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from typing import Any
+
+import procrastinate
+import structlog
+from procrastinate import exceptions
+from procrastinate.job_context import JobContext
+from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+
+from xenci.errors import XenciError
+from xenci.services.context import Context
+from xenci.store.database import Database
+from xenci.store.marks import beat, clear_alarm, raise_alarm
+
+_LOG = structlog.get_logger()
+
+#: how often a worker tells that it lives, and after how long a silent one counts as dead; seconds
+HEARTBEAT = 2.0
+DEAD_AFTER = 8.0
+#: how often everything is looked at again; a cron line with seconds
+TICK_CRON = "* * * * * */3"
+#: how long a worker that is asked to end waits for its running steps; seconds
+GRACE = 3.0
+
+#: A step: what a job does, by its name. The argument is a row's id, 0 for steps without one.
+Step = Callable[[Context, int], None]
+
+#: steps of this process whose last turn failed, so that the next good one closes their alarm
+_FAILING: set[tuple[str, int]] = set()
+
+_DEFERRER = procrastinate.App(connector=procrastinate.SyncPsycopgConnector())
+
+
+def defer(session: Session, step: str, row: int = 0, *, after: timedelta = timedelta()) -> None:
+    """Give a nudge as part of the session's transaction; nothing happens if the same one waits already."""
+    raw = session.connection().connection.driver_connection
+    name = f"{step}:{row}"
+    try:
+        with session.begin_nested():
+            _DEFERRER.configure_task(
+                step,
+                lock=name,
+                queueing_lock=name,
+                schedule_in={"seconds": after.total_seconds()} if after else None,
+                connection=raw,
+            ).defer(row=row)
+    except exceptions.AlreadyEnqueued:
+        if not after:
+            # what waits may be scheduled for later: it is wanted now
+            session.execute(
+                text(
+                    "update procrastinate_jobs set scheduled_at = null where queueing_lock = :name and status = 'todo'"
+                ),
+                {"name": name},
+            )
+
+
+def nudge(session: Session, step: str, row: int = 0) -> None:
+    """Give a nudge unless one waits, for whenever, or is being followed: what `tick` does for each row that lives."""
+    known = text("select 1 from procrastinate_jobs where lock = :name and status in ('todo', 'doing') limit 1")
+    if session.execute(known, {"name": f"{step}:{row}"}).scalar() is None:
+        defer(session, step, row)
+
+
+def rescue(database: Database) -> int:
+    """Put back the jobs of workers that are not among the living; return how many."""
+    query = text(
+        "select j.id from procrastinate_jobs j where j.status = 'doing' and not exists ("
+        "  select 1 from procrastinate_workers w where w.id = j.worker_id"
+        "  and w.last_heartbeat > now() - make_interval(secs => :dead))"
+    )
+    with database.session() as session:
+        jobs = [row.id for row in session.execute(query, {"dead": DEAD_AFTER})]
+        for job in jobs:
+            # The worker's slot is free again. A nudge that waits beside it takes its place.
+            session.execute(text("delete from procrastinate_jobs where id = :id"), {"id": job})
+    if jobs:
+        _LOG.warning("engine.rescued", jobs=len(jobs))
+    return len(jobs)
+
+
+def run_worker(
+    ctx: Context, steps: dict[str, Step], *, concurrency: int = 8, stop: Callable[[Callable[[], None]], None] | None = None
+) -> None:
+    """Run steps until asked to end by SIGTERM or SIGINT, or by the function that `stop` is handed.
+
+    Steps that still run after the grace are left where they are: each can be repeated.
+    """
+    app = procrastinate.App(connector=procrastinate.PsycopgConnector(conninfo=ctx.database.libpq_url, max_size=4))
+    for name, step in steps.items():
+        app.task(name=name)(_wrapped(ctx, name, step))
+
+    @app.periodic(cron=TICK_CRON)
+    @app.task(name="tick", queueing_lock="tick", pass_context=True)
+    def tick(context: JobContext, timestamp: int) -> None:
+        _guard(ctx, "tick", 0, lambda: (rescue(ctx.database), steps["tick_all"](ctx, 0)))
+
+    asyncio.run(_work(app, concurrency, stop))
+
+
+async def _work(
+    app: procrastinate.App, concurrency: int, stop: Callable[[Callable[[], None]], None] | None
+) -> None:
+    loop = asyncio.get_running_loop()
+    loop.set_default_executor(ThreadPoolExecutor(concurrency + 2, thread_name_prefix="step"))
+    async with app.open_async():
+        await app.schema_manager.connector.execute_query_async("select 1")
+        task = asyncio.create_task(
+            app.run_worker_async(
+                concurrency=concurrency,
+                fetch_job_polling_interval=1.0,
+                delete_jobs="always",
+                install_signal_handlers=False,
+                update_heartbeat_interval=HEARTBEAT,
+                stalled_worker_timeout=DEAD_AFTER,
+                shutdown_graceful_timeout=GRACE,
+            )
+        )
+        if stop is None:
+            for one in (signal.SIGTERM, signal.SIGINT):
+                loop.add_signal_handler(one, task.cancel)
+        else:
+            stop(lambda: loop.call_soon_threadsafe(task.cancel))
+        try:
+            await task
+        except asyncio.CancelledError:
+            _LOG.info("worker.ended")
+    if stop is None:
+        # threads that hang in a call to a node would keep the process; what they do can be repeated
+        os._exit(0)
+
+
+def _wrapped(ctx: Context, name: str, step: Step) -> Callable[[int], None]:
+    def task(row: int) -> None:
+        _guard(ctx, name, row, lambda: step(ctx, row))
+
+    return task
+
+
+def _guard(ctx: Context, name: str, row: int, call: Callable[[], Any]) -> None:
+    """Run one step; the loop's only catch-all: it logs, counts in an alarm, and goes on. The next tick tries again."""
+    try:
+        call()
+        if (name, row) in _FAILING:
+            _FAILING.discard((name, row))
+            if not any(other == name for other, _ in _FAILING):
+                with ctx.database.session() as session:
+                    clear_alarm(session, f"step:{name}", at=ctx.clock())
+    except XenciError as error:
+        _LOG.warning("step.failed", step=name, row=row, error=error.sentence)
+        _alarm(ctx, name, row, error.sentence, error.remedy)
+    except OperationalError as error:
+        _LOG.warning("step.database", step=name, row=row, error=str(error.orig).strip())
+    except Exception as error:  # noqa: BLE001 one catch-all per loop turn
+        _LOG.exception("step.crashed", step=name, row=row)
+        _alarm(ctx, name, row, f"{type(error).__name__}: {error}", "this is a fault in xenci: report it with the log")
+
+
+def _alarm(ctx: Context, name: str, row: int, detail: str, remedy: str) -> None:
+    _FAILING.add((name, row))
+    try:
+        with ctx.database.session() as session:
+            raise_alarm(
+                session,
+                f"step:{name}",
+                brief=f"A step does not succeed: {name}",
+                detail=f"row {row}: {detail}",
+                remedy=remedy or "it is tried again by itself",
+                at=ctx.clock(),
+            )
+    except OperationalError as error:
+        _LOG.warning("step.database", step=name, error=str(error.orig).strip())
+
+
+def alive(ctx: Context, name: str, detail: str = "") -> None:
+    """Write a loop's sign of life."""
+    with ctx.database.session() as session:
+        beat(session, name, at=ctx.clock(), detail=detail)
+
+
+__all__ = ["Step", "alive", "defer", "nudge", "rescue", "run_worker"]
