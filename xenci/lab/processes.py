@@ -130,7 +130,7 @@ def all_of(run: Path) -> list[Process]:
 
 
 def end(run: Path, name: str, *, patience: float = 10.0) -> None:
-    """End a process and its session: SIGTERM, after `patience` seconds SIGKILL; forget it. Harmless if it is not there."""
+    """End a process and its session: SIGTERM, after `patience` seconds SIGKILL; forget it. Harmless if not there."""
     process = find(run, name)
     if process is not None and process.lives:
         _signal(process.pid, signal.SIGTERM)

@@ -14,7 +14,7 @@ _LOCK = threading.Lock()
 def say(text: str, *, stream: TextIO | None = None) -> None:
     """Print one line with the seconds since the program began."""
     with _LOCK:
-        print(f"[{time.monotonic() - _BEGAN:6.1f} s] {text}", file=stream or sys.stderr, flush=True)  # noqa: T201
+        print(f"[{time.monotonic() - _BEGAN:6.1f} s] {text}", file=stream or sys.stderr, flush=True)
 
 
 @contextmanager

@@ -5,6 +5,6 @@ What may not: anything that xenci itself uses to talk to a Gerrit; that is `xenc
 so that a fault there is not hidden by the same fault here.
 """
 
-from xenci.lab.gerrit.server import known_hosts, start, stop, url
+from xenci.lab.gerrit.server import host_key, known_hosts, prepare, start, stop, url
 
-__all__ = ["known_hosts", "start", "stop", "url"]
+__all__ = ["host_key", "known_hosts", "prepare", "start", "stop", "url"]

@@ -86,7 +86,7 @@ def _rights(admin: rest.Rest) -> None:
     def vote(most: int) -> dict[str, Any]:
         return {**allow, "min": -most, "max": most}
 
-    gone = {"refs/heads/*": {"permissions": {"label-Code-Review": {"rules": {anybody: {}}}}}}
+    gone: dict[str, Any] = {"refs/heads/*": {"permissions": {"label-Code-Review": {"rules": {anybody: {}}}}}}
     heads = {
         "label-Verified": {"label": "Verified", "rules": {ci: vote(1)}},
         "label-Code-Review": {"label": "Code-Review", "rules": {developers: vote(1), reviewers: vote(2)}},

@@ -8,8 +8,8 @@ from pathlib import Path
 from xenci.lab import processes
 from xenci.lab.gerrit import seed, site, war
 from xenci.lab.paths import LabPaths
-from xenci.lab.progress import step
 from xenci.lab.processes import DidNotStart
+from xenci.lab.progress import step
 
 NAME = "gerrit"
 #: the serial collector and one compiler: 11 s to the first answer and 320 MB, instead of 20 s and 390 MB
@@ -26,6 +26,11 @@ def url(paths: LabPaths) -> str:
 def known_hosts(paths: LabPaths) -> Path:
     """Return the file that pins Gerrit's SSH host keys, in OpenSSH's form."""
     return paths.state / "gerrit_known_hosts"
+
+
+def host_key(paths: LabPaths) -> str:
+    """Return Gerrit's Ed25519 host key, `ssh-ed25519 AAAA…`; the site must have been made."""
+    return _key(site.folder(paths) / "etc" / "ssh_host_ed25519_key.pub")
 
 
 def prepare(paths: LabPaths) -> None:
@@ -80,8 +85,9 @@ def _answers(paths: LabPaths) -> bool:
 
 def _pin_host_keys(paths: LabPaths) -> None:
     keys = sorted((site.folder(paths) / "etc").glob("ssh_host_*_key.pub"))
-    lines = []
-    for key in keys:
-        kind, blob = key.read_text().split()[:2]
-        lines.append(f"[127.0.0.1]:{paths.gerrit_ssh} {kind} {blob}\n")
-    known_hosts(paths).write_text("".join(lines))
+    known_hosts(paths).write_text("".join(f"[127.0.0.1]:{paths.gerrit_ssh} {_key(key)}\n" for key in keys))
+
+
+def _key(file: Path) -> str:
+    kind, blob = file.read_text().split()[:2]
+    return f"{kind} {blob}"

@@ -4,8 +4,9 @@ What lives here: the kinds of change (`kinds`), the developer's clone (`clone`),
 reviewer does in the browser; that is `xenci/lab/gerrit/review.py`.
 """
 
+import json
 import secrets
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from xenci.errors import Permanent
 from xenci.lab.gerrit import review, url
@@ -31,6 +32,10 @@ class Pushed:
     patchset: int
     #: commit of the patch set
     sha: str
+
+    def to_json(self) -> str:
+        """Return it as JSON."""
+        return json.dumps(asdict(self))
 
 
 def push(paths: LabPaths, kind: str, *, parent: str | None = None) -> Pushed:

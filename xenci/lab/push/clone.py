@@ -1,4 +1,4 @@
-"""The developer's clone: bare, kept in the lab's state, so that a push costs a second and not a checkout of 6,600 files.
+"""The developer's clone: bare, in the lab's state, so that a push costs a second and no checkout of 6,600 files.
 
 Commits are made with git's plumbing in an index of their own, so any number of pushes may run at once.
 """
@@ -11,6 +11,7 @@ from xenci.lab.gerrit import known_hosts, people
 from xenci.lab.gerrit.people import Person
 from xenci.lab.gerrit.seed import NOVA, NOVA_BRANCH
 from xenci.lab.git import git, identity, over_ssh
+from xenci.lab.images import nova_repository
 from xenci.lab.paths import LabPaths
 from xenci.lab.push.kinds import Edit
 
@@ -30,9 +31,13 @@ def ensure(paths: LabPaths) -> Path:
     """Return the clone of nova, made at the first time."""
     folder = paths.state / "dev" / "nova.git"
     with lock.held(folder.with_suffix(".lock"), "the developer's clone"):
-        if not (folder / "HEAD").exists():
+        mark = folder / "complete"
+        if not mark.exists():
             folder.mkdir(parents=True, exist_ok=True)
             git("init", "-q", "--bare", at=folder)
+            # what Gerrit got from there needs no Java to pack it again
+            git("fetch", "-q", str(nova_repository(paths)), "+refs/heads/*:refs/upstream/*", at=folder)
+            mark.touch()
     return folder
 
 

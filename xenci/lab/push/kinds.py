@@ -89,7 +89,7 @@ def reword_comment(text: str, serial: str) -> str:
 
 
 def name_kvm_first(text: str, serial: str) -> str:
-    """Turn two words round in a condition that the carried series edits too: harmless, but the series no longer applies."""
+    """Turn two words round in a condition that the carried series edits too: harmless, but that no longer applies."""
     old = """        if CONF.libvirt.virt_type in ('qemu', 'kvm'):
             guest.add_feature(vconfig.LibvirtConfigGuestFeatureACPI())
 """
@@ -104,7 +104,7 @@ KINDS = {
     for kind in (
         Kind(
             name="good",
-            message="libvirt: Say more plainly why the clock is local\n\nThe old text named the setting, not its reason.",
+            message="libvirt: Say more plainly why the clock is local\n\nThe old text named no reason.",
             file=DRIVER,
             edit=reword_log,
             expected="Verified +1",

@@ -1,0 +1,109 @@
+"""The whole lab: up, down, and what it is made of.
+
+`up` asks for everything first, then makes what takes long and starts what it can at once; run again, it does only what
+is missing. `down` trusts no memory of `up`: it ends what has a file, what the clouds' machines show, what an
+interrupted command left, and xenci's own database process, whose data stay.
+"""
+
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
+from pathlib import Path
+
+from xenci.errors import Permanent
+from xenci.lab import checks, clouds, gerrit, images, lock, processes, settings, strays
+from xenci.lab.paths import LabPaths
+from xenci.lab.processes import DidNotStart
+from xenci.lab.progress import say, step
+from xenci.store.embedded import Cluster
+
+XENCI = "xenci"
+#: the first start makes the database and its tables
+_PATIENCE = 180.0
+_OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+class NotInstalled(Permanent):
+    """xenci's own command is not installed."""
+
+
+def up(paths: LabPaths, *, xenci: bool = True) -> None:
+    """Bring up Gerrit and both clouds, and with `xenci` xenci itself; do only what is missing.
+
+    Raises CannotStart with all problems of this machine before anything starts, later what a part raises.
+    """
+    checks.require(paths)
+    strays.mark(paths)
+    with lock.held(paths.state / "up.lock", "bringing this lab up"):
+        # Gerrit waits for one small download, the clouds for the images: nothing waits for what it does not need
+        _at_once(lambda: gerrit.start(paths), lambda: clouds.prepare(paths), lambda: _images(paths))
+        clouds.start(paths)
+        settings.write_config(paths)
+        if xenci:
+            _start_xenci(paths)
+
+
+def down(paths: LabPaths) -> None:
+    """End every process of the lab, whatever started it; harmless if nothing runs. What is stored stays."""
+    with step("end the lab's processes"):
+        processes.end(paths.run, XENCI, patience=15.0)
+        _at_once(lambda: clouds.stop(paths), lambda: gerrit.stop(paths), lambda: _database(paths).stop())
+        for process in reversed(processes.all_of(paths.run)):
+            processes.end(paths.run, process.name)
+        strays.end(paths)
+
+
+def _at_once(*parts: Callable[[], None]) -> None:
+    """Run all parts, wait for all, then raise the first failure: none is left half done behind our back."""
+    with ThreadPoolExecutor(len(parts)) as pool:
+        futures = [pool.submit(part) for part in parts]
+        wait(futures)
+    for future in futures:
+        future.result()
+
+
+def _images(paths: LabPaths) -> None:
+    for name in images.names():
+        images.ensure(paths, name)
+
+
+def _start_xenci(paths: LabPaths) -> None:
+    program = Path(sys.executable).with_name("xenci")
+    if not program.exists():
+        raise NotInstalled(f"{program} is missing", remedy="make setup")
+    command = [str(program), "serve", "all", "--config", str(paths.config)]
+    log = paths.log / f"{XENCI}.log"
+    with step(f"start xenci: http://127.0.0.1:{paths.web}/"):
+        processes.start(paths.run, XENCI, command, log=log, env=settings.environment(paths))
+        limit = time.monotonic() + _PATIENCE
+        while not answers(paths):
+            process = processes.find(paths.run, XENCI)
+            if process is None or not process.lives:
+                raise DidNotStart(f"xenci ended at once: {_last(log)}", remedy=f"Its log is {log}")
+            if time.monotonic() > limit:
+                raise DidNotStart(f"xenci has not answered within {_PATIENCE:.0f} s", remedy=f"Its log is {log}")
+            time.sleep(0.2)
+    say(f"xenci answers at http://127.0.0.1:{paths.web}/")
+
+
+def answers(paths: LabPaths) -> bool:
+    """Tell whether xenci's own health page says anything, be it that something is wrong."""
+    try:
+        with _OPENER.open(f"http://127.0.0.1:{paths.web}/healthz", timeout=5):
+            return True
+    except urllib.error.HTTPError:
+        return True
+    except OSError:
+        return False
+
+
+def _last(log: Path) -> str:
+    lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    return " / ".join(lines[-3:]) or "it said nothing"
+
+
+def _database(paths: LabPaths) -> Cluster:
+    return Cluster(settings.own_state(paths) / "database")
