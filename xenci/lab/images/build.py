@@ -10,15 +10,17 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from xenci.errors import Permanent, XenciError
+from xenci.errors import Permanent
 from xenci.lab import processes
 from xenci.lab.images import golden, nova, warm
 from xenci.lab.images.plan import key_of_kept, plan
-from xenci.lab.images.recipe import REPOSITORY, Recipe, Step
+from xenci.lab.images.recipe import REPOSITORY, Recipe, Step, Warming
 from xenci.lab.paths import LabPaths
 from xenci.lab.progress import say, step
 
@@ -74,27 +76,41 @@ class Work:
                 shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
-def build(paths: LabPaths, recipe: Recipe, work: Work) -> None:
+#: boots, uses and saves a machine: what to do, its golden folder, a working folder, who shall know the process
+Warm = Callable[[Warming, Path, Path, dict[Path, str]], None]
+
+
+def build(paths: LabPaths, recipe: Recipe, work: Work, *, warmed_by: Warm = warm.warm) -> None:
     """Make the image and put it into its place. Raises StepFailed and its like; run again, it goes on from there."""
     _end_leftovers(work)
+    groups = _begin(recipe, work)
+    env = _environment(paths, recipe, work)
+    for group in groups:
+        _side_by_side(work, group, env)
+        if group[0].number == recipe.keep_after:
+            _keep(work, recipe)
+    warmed_by(recipe.warming, work.golden, work.folder / "machine", {paths.run: f"image-{recipe.name}"})
+    with step(f"note what the image {recipe.name} consists of"):
+        golden.seal(work.golden, recipe.fingerprint)
+        golden.publish(work.golden, paths.images / recipe.name)
+        work.clear()
+
+
+def _begin(recipe: Recipe, work: Work) -> tuple[tuple[Step, ...], ...]:
+    """Bring the working folder to where the plan begins, and return the steps left."""
     decided = plan(recipe, begun=work.marks("begun"), done=work.marks("done"), kept=work.key_of_kept)
     say(f"image {recipe.name}: {decided.reason}; working folder {work.folder}")
     if decided.start != "go on":
         work.clear()
     work.golden.mkdir(parents=True, exist_ok=True)
     if decided.start == "kept":
-        _unpack(work, recipe)
-    env = _environment(paths, recipe, work)
-    for group in decided.groups:
-        _side_by_side(work, group, env)
-        if group[0].number == recipe.keep_after:
-            _keep(work, recipe)
-    known_to = {paths.run: f"image-{recipe.name}"}
-    warm.warm(recipe.warming, work.golden, work.folder / "machine", known_to=known_to)
-    with step(f"note what the image {recipe.name} consists of"):
-        golden.seal(work.golden, recipe.fingerprint)
-        golden.publish(work.golden, paths.images / recipe.name)
-        work.clear()
+        try:
+            _unpack(work, recipe)
+        except StepFailed as error:
+            say(f"the kept tree is damaged and not used: {error.detail}")
+            work.kept.unlink()
+            return _begin(recipe, work)
+    return decided.groups
 
 
 def _environment(paths: LabPaths, recipe: Recipe, work: Work) -> dict[str, str]:
@@ -149,12 +165,9 @@ def _end_leftovers(work: Work) -> None:
     for process in processes.all_of(work.run):
         if process.lives:
             say(f"ending {process.name} (pid {process.pid}) of an attempt that was given up")
-            try:
+            with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
-    for note in work.run.glob("*.json"):
-        note.unlink(missing_ok=True)
+        processes.end(work.run, process.name)
 
 
 def _keep(work: Work, recipe: Recipe) -> None:
@@ -164,27 +177,22 @@ def _keep(work: Work, recipe: Recipe) -> None:
     (work.folder / "kept.key").unlink(missing_ok=True)
     with step("keep the tree as it is now, packed, for later builds"):
         new = work.kept.with_name("kept.new")
-        _tar(work, "-I", "zstd -q -3 -T2", "-cf", str(new), "-C", str(work.folder), "rootfs")
+        _tar("-I", "zstd -q -3 -T2", "-cf", str(new), "-C", str(work.folder), "rootfs")
         new.rename(work.kept)
         (work.folder / "kept.key").write_text(key)
 
 
 def _unpack(work: Work, recipe: Recipe) -> None:
     with step("unpack the kept tree"):
-        try:
-            _tar(work, "-I", "zstd -q -d", "-xf", str(work.kept), "-C", str(work.folder))
-        except XenciError:
-            work.kept.unlink(missing_ok=True)
-            raise
+        _tar("-I", "zstd -q -d", "-xf", str(work.kept), "-C", str(work.folder))
     for one in recipe.steps:
         if one.number <= (recipe.keep_after or 0):
             work.mark("begun", one)
             work.mark("done", one)
 
 
-def _tar(work: Work, *arguments: str) -> None:
+def _tar(*arguments: str) -> None:
     command = ["tar", "--numeric-owner", "--xattrs", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
-        remedy = "Run again: what was kept is not used then"
-        raise StepFailed(f"tar said: {done.stderr.strip()[-300:]}", remedy=remedy)
+        raise StepFailed(f"tar said: {done.stderr.strip()[-300:]}", remedy="Is the disk full?")

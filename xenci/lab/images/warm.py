@@ -22,7 +22,7 @@ class NotWarm(Permanent):
     """The machine could not be booted, used once and saved."""
 
 
-def warm(warming: Warming, golden: Path, folder: Path, *, known_to: dict[Path, str]) -> None:
+def warm(warming: Warming, golden: Path, folder: Path, known_to: dict[Path, str]) -> None:
     """Leave disk.qcow2, memory.zst and console.log in the golden folder, as of the running machine. Raises NotWarm."""
     machine = Machine(golden=golden, folder=folder, disk=golden / "disk.qcow2", known_to=known_to)
     machine.end()
