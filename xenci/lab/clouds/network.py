@@ -34,7 +34,7 @@ def ssh_port(paths: LabPaths) -> int:
     decided = state(paths) / "ssh_port"
     if decided.exists():
         return int(decided.read_text())
-    port = _free_port([SSH, paths.port + _OTHER], [f"{Cloud.of(paths, name).net}.255.254" for name in CLOUDS])
+    port = free_port([SSH, paths.port + _OTHER], [f"{Cloud.of(paths, name).net}.255.254" for name in CLOUDS])
     if port != SSH:
         say(f"port {SSH} is taken on all addresses of this host: SSH of the clouds' servers is at port {port}")
     decided.parent.mkdir(parents=True, exist_ok=True)
@@ -42,7 +42,8 @@ def ssh_port(paths: LabPaths) -> int:
     return port
 
 
-def _free_port(candidates: list[int], addresses: list[str]) -> int:
+def free_port(candidates: list[int], addresses: list[str]) -> int:
+    """Return the first port that can be listened on at all addresses."""
     for port in candidates:
         try:
             for address in addresses:
