@@ -1,0 +1,158 @@
+"""Detached units of the node's systemd: started once, looked at in one round trip.
+
+The wrapper around the command leaves two marks beside its script: `NAME.began`, a folder, as making one is atomic and so
+the command cannot begin twice, and `NAME.rc`, its exit code, written whole by a rename. A unit that systemd cut (limit,
+reboot, memory) has the first mark and not the second: it is GONE, and never taken for ended. The script lies in a file,
+as systemd would replace `$` and `%` on its own command line.
+"""
+
+import base64
+import binascii
+import re
+import shlex
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+from posixpath import dirname
+from typing import Protocol
+
+from xenci.host.port import Chunk, CommandFailed, HostOdd, Output, Unit, UnitLook, UnitState
+
+#: where the marks are kept on the node
+FOLDER = "/var/lib/xenci/units"
+#: most new bytes of one file in one look
+LOOK_LIMIT = 256 * 1024
+_PATIENCE = timedelta(seconds=90)
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
+_PATH = re.compile(r"/[A-Za-z0-9_./@:+,=-]{0,400}")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+class Run(Protocol):
+    """Host.run"""
+
+    def __call__(self, command: str, *, timeout: timedelta, input: bytes = b"") -> Output: ...
+
+
+def start(run: Run, unit: Unit, *, folder: str = FOLDER) -> bool:
+    """Start a unit, unless one of its name was ever started. Raises CommandFailed, HostLost."""
+    _check(unit)
+    marks = f"{folder}/{unit.name}"
+    folders = {folder, dirname(unit.stdout), dirname(unit.stderr), unit.working_directory}
+    properties = {
+        "WorkingDirectory": unit.working_directory,
+        "RuntimeMaxSec": f"{unit.limit.total_seconds():.0f}",
+        "TimeoutStopSec": "15",
+        "StandardOutput": f"append:{unit.stdout}",
+        "StandardError": f"append:{unit.stderr}",
+    }
+    if unit.env_file is not None:
+        properties["EnvironmentFile"] = unit.env_file
+    options = [f"--property={name}={value}" for name, value in properties.items()]
+    options += [f"--setenv={name}={value}" for name, value in unit.env.items()]
+    ask = shlex.join(["systemd-run", "--quiet", "--no-ask-password", f"--unit={unit.name}", *options])
+    script = f"""
+was_started() {{
+    [ "$(systemctl show --property=LoadState --value {unit.name}.service)" = loaded ] ||
+        [ -e {marks}.began ] || [ -e {marks}.rc ]
+}}
+systemctl show --property=Version > /dev/null || exit 3
+if was_started; then echo there; exit 0; fi
+mkdir -p {shlex.join(sorted(folders))} && cat > {marks}.sh.new && mv -f {marks}.sh.new {marks}.sh || exit 1
+if {ask} /bin/sh {marks}.sh; then echo started; exit 0; fi
+if was_started; then echo there; exit 0; fi
+exit 1
+"""
+    output = run(script, timeout=_PATIENCE, input=_wrapper(marks, unit.command).encode())
+    said = output.stdout.strip().decode(errors="replace")
+    if output.exit_code or said not in ("there", "started"):
+        raise CommandFailed(output.words, brief=f"The unit {unit.name} could not be started")
+    return said == "started"
+
+
+def look(run: Run, unit: str, follow: Mapping[str, int], *, limit: int = LOOK_LIMIT, folder: str = FOLDER) -> UnitLook:
+    """Look at a unit and at files that it writes. What is read of them was written before the state was asked.
+
+    Raises HostLost, also when systemd itself does not answer: that is no news of the unit.
+    """
+    _check_names(unit, *follow)
+    marks = f"{folder}/{unit}"
+    asked = " ".join(f"follow {i} {path} {offset};" for i, (path, offset) in enumerate(follow.items()))
+    script = f"""
+LC_ALL=C; export LC_ALL
+systemctl show --property=LoadState --property=ActiveState --property=Result {unit}.service || exit 3
+[ ! -f {marks}.rc ] || echo "code=$(head -c 20 {marks}.rc)"
+follow() {{
+    size=$(stat -L -c %s "$2" 2> /dev/null)
+    if [ -f "$2" ] && [ -n "$size" ]; then
+        more=$((size - $3)); [ $more -le {limit} ] || more={limit}
+        printf 'file %s %s ' $1 $size
+        [ $more -le 0 ] || tail -c +$(($3 + 1)) "$2" | head -c $more | base64 -w 0
+        echo
+    fi
+}}
+{asked}
+echo end
+"""
+    output = run(script, timeout=_PATIENCE)
+    lines = output.stdout.decode(errors="replace").splitlines()
+    if output.exit_code or not lines or lines[-1] != "end":
+        raise HostOdd(f"a look at {unit}: exit code {output.exit_code}: {output.words[-300:]}")
+    facts = dict(line.split("=", 1) for line in lines if re.match(r"\w+=", line))
+    chunks = _chunks([line for line in lines if line.startswith("file ")], list(follow.items()), limit)
+    state, code, reason = _state(unit, facts)
+    return UnitLook(state=state, exit_code=code, reason=reason, files=chunks)
+
+
+def _state(unit: str, facts: Mapping[str, str]) -> tuple[UnitState, int | None, str]:
+    if (code := facts.get("code")) is not None:
+        if not re.fullmatch(r"\d{1,3}\s*", code):
+            raise HostOdd(f"the exit code of {unit} is {code[:40]!r}")
+        return UnitState.EXITED, int(code), ""
+    if facts.get("ActiveState") in ("active", "activating", "deactivating", "reloading"):
+        return UnitState.RUNNING, None, ""
+    if facts.get("ActiveState") not in ("inactive", "failed"):
+        raise HostOdd(f"the state of {unit} is {facts.get('ActiveState', '')[:40]!r}")
+    result = re.sub(r"[^a-z-]", "", facts.get("Result", ""))[:40]
+    return UnitState.GONE, None, "" if result == "success" else result
+
+
+def _chunks(lines: list[str], asked: list[tuple[str, int]], limit: int) -> dict[str, Chunk]:
+    chunks = {path: Chunk(offset=offset, data=b"", size=0) for path, offset in asked}
+    for line in lines:
+        if not (found := re.fullmatch(r"file (\d{1,3}) (\d{1,15}) ([A-Za-z0-9+/=]*)", line)) or int(found[1]) >= len(
+            asked
+        ):
+            raise HostOdd(f"a line of a look is {line[:80]!r}")
+        path, offset = asked[int(found[1])]
+        try:
+            data = base64.b64decode(found[3], validate=True)
+        except binascii.Error as error:
+            raise HostOdd(f"the bytes of {path} are cut: {error}") from error
+        if len(data) > limit:
+            raise HostOdd(f"{path}: {len(data)} bytes instead of at most {limit}")
+        chunks[path] = Chunk(offset=offset, data=data, size=int(found[2]))
+    return chunks
+
+
+def _wrapper(marks: str, command: str) -> str:
+    return f"""#!/bin/sh
+mkdir {marks}.began || exit 0
+/bin/sh -c {shlex.quote(command)}
+echo $? > {marks}.rc.new && mv -f {marks}.rc.new {marks}.rc
+"""
+
+
+def _check(unit: Unit) -> None:
+    paths = [unit.stdout, unit.stderr, unit.working_directory]
+    _check_names(unit.name, *paths, *([unit.env_file] if unit.env_file else []))
+    for name in unit.env:
+        if not _VARIABLE.fullmatch(name):
+            raise ValueError(f"{name!r} is no name of a variable")
+
+
+def _check_names(unit: str, *paths: str) -> None:
+    if not _NAME.fullmatch(unit):
+        raise ValueError(f"{unit!r} is no name for a unit: letters, digits, . _ -")
+    for path in paths:
+        if not _PATH.fullmatch(path):
+            raise ValueError(f"{path!r} is no path for a unit: absolute, of letters, digits and _./@:+,=-")
