@@ -4,7 +4,6 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Lock
 
 from xenci.artifacts.local import LocalStore
 from xenci.artifacts.port import ArtifactStore
@@ -16,6 +15,7 @@ from xenci.gerrit.rest import Rest
 from xenci.gerrit.trees import Mirrors
 from xenci.host.connection import connect
 from xenci.host.port import Host
+from xenci.model.change import Account
 from xenci.providers.port import Provider
 from xenci.providers.registry import open_provider
 from xenci.services.hosts import HostCache
@@ -42,10 +42,17 @@ class Context:
     public_key: str
     #: connections kept between steps
     hosts: HostCache = field(init=False)
-    lock: Lock = field(default_factory=Lock)
+    _me: Account | None = None
 
     def __post_init__(self) -> None:
         self.hosts = HostCache(self.connect)
+
+    @property
+    def me(self) -> Account:
+        """Who we are in Gerrit; asked once. Raises what GerritRest.account() raises."""
+        if self._me is None:
+            self._me = self.gerrit.account()
+        return self._me
 
 
 def gerrit_password(settings: Settings) -> str:

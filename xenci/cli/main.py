@@ -1,0 +1,77 @@
+"""The command line's root: the nouns, the log's format, and the one boundary where errors become sentences."""
+
+import logging
+import os
+import sys
+from typing import Annotated
+
+import structlog
+import typer
+
+from xenci import __version__
+from xenci.cli import build, change, config, db, doctor, lab, node, report, serve
+from xenci.cli.terminal import EXIT_FAULT, exit_code, tell
+from xenci.errors import XenciError
+
+app = typer.Typer(
+    name="xenci",
+    help="A third-party CI for OpenStack that tests Nova on Xen and libvirt.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+for name, module in {
+    "serve": serve,
+    "build": build,
+    "change": change,
+    "node": node,
+    "report": report,
+    "config": config,
+    "db": db,
+    "lab": lab,
+}.items():
+    app.add_typer(module.app, name=name)
+app.command("doctor")(doctor.doctor)
+
+
+@app.callback()
+def root(
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log what is looked at, too.")] = False,
+    version: Annotated[bool, typer.Option("--version", help="Print the version and end.")] = False,
+) -> None:
+    """Set up the log."""
+    if version:
+        typer.echo(f"xenci {__version__}")
+        raise typer.Exit
+    set_up_log(verbose=verbose)
+
+
+def set_up_log(*, verbose: bool) -> None:
+    """Log to standard error: colours on a terminal, JSON lines elsewhere or with XENCI_LOG=json."""
+    level = logging.DEBUG if verbose else logging.INFO
+    is_terminal = sys.stderr.isatty() and os.environ.get("XENCI_LOG") != "json"
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.dev.ConsoleRenderer() if is_terminal else structlog.processors.JSONRenderer(),
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+    )
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+
+
+def run() -> None:
+    """Run a command; an expected error ends as a sentence and an exit code, never as a traceback."""
+    try:
+        app()
+    except XenciError as error:
+        tell(error)
+        sys.exit(exit_code(error))
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(EXIT_FAULT)

@@ -1,0 +1,107 @@
+"""How the command line speaks: tables for people, JSON for programs, one sentence and an exit code for errors."""
+
+import json
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from xenci.config.load import default_path, load
+from xenci.config.models import Settings
+from xenci.errors import ConfigError, NotFound, Temporary, XenciError
+from xenci.store.database import Database, open_database
+
+#: exit codes: a fault in xenci, wrong use or configuration, try again later, not there
+EXIT_FAULT, EXIT_USE, EXIT_TEMPORARY, EXIT_NOT_FOUND = 1, 2, 3, 4
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", "-c", envvar="XENCI_CONFIG", help="The configuration file.", show_default=False),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def read_settings(path: Path | None) -> Settings:
+    """Load the configuration that the option, XENCI_CONFIG or the default places name."""
+    return load(path or default_path())
+
+
+def database_of(path: Path | None) -> Database:
+    """Open the database of the configuration."""
+    return open_database(read_settings(path))
+
+
+def show(rows: Iterable[dict[str, Any]], *, as_json: bool, columns: Sequence[str], empty: str) -> None:
+    """Print rows as a table of these columns, or all they hold as JSON."""
+    listed = list(rows)
+    if as_json:
+        typer.echo(json.dumps(listed, indent=2, default=_plain))
+        return
+    if not listed:
+        typer.echo(empty)
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column.replace("_", " "), overflow="fold")
+    for row in listed:
+        table.add_row(*(_cell(row.get(column)) for column in columns))
+    Console().print(table)
+
+
+def show_one(row: dict[str, Any], *, as_json: bool) -> None:
+    """Print one thing, a line for each of its facts."""
+    if as_json:
+        typer.echo(json.dumps(row, indent=2, default=_plain))
+        return
+    width = max(len(name) for name in row)
+    for name, value in row.items():
+        lines = _cell(value).splitlines() or [""]
+        typer.echo(f"{name.replace('_', ' '):<{width}}  {lines[0]}")
+        for line in lines[1:]:
+            typer.echo(f"{'':<{width}}  {line}")
+
+
+def exit_code(error: XenciError) -> int:
+    """Return the exit code that an error is worth."""
+    match error:
+        case NotFound():
+            return EXIT_NOT_FOUND
+        case ConfigError():
+            return EXIT_USE
+        case Temporary():
+            return EXIT_TEMPORARY
+        case _:
+            return EXIT_USE
+
+
+def tell(error: XenciError) -> None:
+    """Print an error: what, where, and what to do."""
+    lines = [f"{error.brief.rstrip('.')}:"] + [f"  {line}" for line in error.detail.splitlines()]
+    if not error.detail:
+        lines = [error.brief]
+    if error.remedy:
+        lines.append(f"To mend it: {error.remedy}")
+    print("\n".join(lines), file=sys.stderr)  # noqa: T201
+
+
+def _cell(value: Any) -> str:
+    match value:
+        case None:
+            return "-"
+        case datetime():
+            return value.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+        case list() | tuple():
+            return "\n".join(_cell(one) for one in value)
+        case dict():
+            return json.dumps(value, default=_plain)
+        case _:
+            return str(value)
+
+
+def _plain(value: Any) -> str:
+    return value.isoformat() if isinstance(value, datetime) else str(value)

@@ -1,0 +1,92 @@
+"""A build's course on its node, one short repeatable step at a time: `advance(build)`.
+
+`tree → nova → tempest`, and where tests fail `again → tip-tree → tip-nova → tip-tempest`, then `collect → judge`. Each
+step looks first: whatever it finds done it takes as done. So xenci may be killed at any moment; the phases on the node
+are units of its systemd and do not notice.
+"""
+
+from datetime import timedelta
+
+import structlog
+from sqlalchemy import text
+
+from xenci.errors import Permanent
+from xenci.host.port import HostKeyChanged, HostLost
+from xenci.model.build import BuildState
+from xenci.model.node import NodeState
+from xenci.services.advance import course, judge
+from xenci.services.advance.work import Next, Work, read_work
+from xenci.services.context import Context
+from xenci.services.engine import defer
+from xenci.store.tables import BuildRow
+
+_LOG = structlog.get_logger()
+#: a node that does not answer for so long is lost
+LOST_AFTER = timedelta(minutes=5)
+_RETRY = timedelta(seconds=5)
+#: first half of the advisory lock's key; the second is the build's id
+_LOCK = 0x6275
+
+
+def advance(ctx: Context, build_id: int) -> None:
+    """Take a build one step further. Repeatable, and one at a time by an advisory lock."""
+    with ctx.database.engine.connect() as fence:
+        fence.execution_options(isolation_level="AUTOCOMMIT")
+        if not fence.execute(text("select pg_try_advisory_lock(:a, :b)"), {"a": _LOCK, "b": build_id}).scalar():
+            return
+        try:
+            _advance(ctx, build_id)
+        finally:
+            fence.execute(text("select pg_advisory_unlock(:a, :b)"), {"a": _LOCK, "b": build_id})
+
+
+def _advance(ctx: Context, build_id: int) -> None:
+    with ctx.database.session() as session:
+        build = session.get(BuildRow, build_id)
+        if build is None or build.state != BuildState.RUNNING:
+            return
+        work = read_work(ctx, session, build)
+    if work.cancel:
+        judge.abort(ctx, work, work.cancel)
+        return
+    if work.node.state in (NodeState.DELETING, NodeState.DELETED) and work.step != "judge":
+        judge.lose_node(ctx, work, work.node.reason or "the node is gone")
+        return
+    try:
+        _write(ctx, work, course.STEPS[work.step](ctx, work))
+    except HostLost as error:
+        _lost(ctx, work, error)
+    except HostKeyChanged as error:
+        judge.lose_node(ctx, work, error.sentence)
+    except Permanent as error:
+        judge.give_up(ctx, work, error)
+
+
+def _write(ctx: Context, work: Work, following: Next | None) -> None:
+    """Write where the build goes next, and nudge it there. None: it has ended."""
+    if following is None:
+        return
+    with ctx.database.session() as session:
+        build = session.get_one(BuildRow, work.build_id, with_for_update=True)
+        if build.state != BuildState.RUNNING:
+            return
+        if build.step != following.step:
+            _LOG.info("build.step", build=build.id, step=following.step)
+        build.step = following.step
+        if following.doing is not None:
+            build.doing = following.doing
+        build.memory = {k: v for k, v in build.memory.items() if k != "lost_since"}
+        defer(session, "advance", build.id, after=following.after)
+
+
+def _lost(ctx: Context, work: Work, error: HostLost) -> None:
+    """The node does not answer: wait, for it may be busy; after a while it is lost."""
+    now = ctx.clock().timestamp()
+    with ctx.database.session() as session:
+        build = session.get_one(BuildRow, work.build_id, with_for_update=True)
+        since = float(build.memory.get("lost_since", now))
+        build.memory = {**build.memory, "lost_since": since}
+        defer(session, "advance", build.id, after=_RETRY)
+    _LOG.info("build.node_silent", build=work.build_id, seconds=round(now - since), error=error.sentence)
+    if now - since > LOST_AFTER.total_seconds():
+        judge.lose_node(ctx, work, f"the node has not answered for {LOST_AFTER.total_seconds() / 60:g} min")

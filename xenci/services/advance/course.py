@@ -1,0 +1,225 @@
+"""The steps of a build's course: each looks at the node, does one thing, and says where to go from there."""
+
+import json
+import shlex
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from datetime import timedelta
+
+import structlog
+
+from xenci.errors import NotFound, XenciError
+from xenci.host.port import CommandFailed, Host, HostLost, Unit, UnitState
+from xenci.model.build import Phase, Run
+from xenci.services.advance import collect, evidence, judge
+from xenci.services.advance.follow import LOOK_EVERY, console, is_all_here, stream, watch
+from xenci.services.advance.reruns import tests_of
+from xenci.services.advance.work import Next, Work, begin_phase, end_phase, is_late
+from xenci.services.context import Context
+from xenci.store.tables import BuildRow
+
+_LOG = structlog.get_logger()
+_PROOF_LIMIT = 256 * 1024
+_SOON = timedelta(seconds=1)
+
+#: A step: None when the build has ended.
+StepOfCourse = Callable[[Context, Work], Next | None]
+
+
+def push_tree(ctx: Context, work: Work) -> Next:
+    """Push the change's tree onto the node."""
+    evidence.note_host(ctx, work)
+    return _push(ctx, work, Run.FIRST, work.tree_sha, then="nova")
+
+
+def push_tip(ctx: Context, work: Work) -> Next:
+    """Push the tip's tree onto the node."""
+    return _push(ctx, work, Run.TIP, work.tip_tree_sha, then="tip-nova")
+
+
+def start_nova(ctx: Context, work: Work) -> Next:
+    """Start Nova from the change's tree and prove that it is that tree. If it does not start, ask the tip."""
+    return _nova(ctx, work, Run.FIRST, work.tree_sha, then="tempest", otherwise="tip-tree")
+
+
+def start_tip_nova(ctx: Context, work: Work) -> Next:
+    """Start Nova from the tip's tree."""
+    return _nova(ctx, work, Run.TIP, work.tip_tree_sha, then="tip-tempest", otherwise="collect")
+
+
+def run_tests(ctx: Context, work: Work) -> Next:
+    """Run the job's whole list."""
+    return _tempest(ctx, work, Run.FIRST, then_if_failed="again")
+
+
+def run_again(ctx: Context, work: Work) -> Next:
+    """Run what failed once more, alone, on the same node."""
+    return _tempest(ctx, work, Run.AGAIN, then_if_failed="tip-tree")
+
+
+def run_on_tip(ctx: Context, work: Work) -> Next:
+    """Run what failed on the tip, on the same node."""
+    return _tempest(ctx, work, Run.TIP, then_if_failed="collect")
+
+
+def collect_logs(ctx: Context, work: Work) -> Next:
+    """Gather the logs on the node and fetch them; without them the build is judged all the same."""
+    return collect.step(ctx, work)
+
+
+def pass_judgement(ctx: Context, work: Work) -> None:
+    """Judge, write the verdict, give the node back."""
+    judge.finish(ctx, work)
+
+
+STEPS: dict[str, StepOfCourse] = {
+    "tree": push_tree,
+    "nova": start_nova,
+    "tempest": run_tests,
+    "again": run_again,
+    "tip-tree": push_tip,
+    "tip-nova": start_tip_nova,
+    "tip-tempest": run_on_tip,
+    "collect": collect_logs,
+    "judge": pass_judgement,
+}
+
+
+def on_node(ctx: Context, work: Work) -> AbstractContextManager[Host]:
+    """Lend the connection to the build's node."""
+    node = work.node
+    if not (node.address and node.host_key):
+        raise HostLost(f"node {node.name} has no address or host key")
+    return ctx.hosts.host(node.address, user=work.label.ssh_user, host_key=node.host_key)
+
+
+def _push(ctx: Context, work: Work, run: Run, commit: str, *, then: str) -> Next:
+    phase = begin_phase(ctx, work, Phase.TREE, run)
+    repository = ctx.mirrors.repository(work.project)
+    try:
+        with on_node(ctx, work) as host:
+            host.push_tree(
+                repository,
+                commit,
+                remote_path=work.job.node.tree,
+                ref=f"refs/xenci/{work.build_id}/{run}",
+                timeout=work.limit(Phase.TREE),
+            )
+    except (HostLost, CommandFailed) as error:
+        if is_late(phase, ctx.clock()):
+            end_phase(ctx, work, Phase.TREE, run, outcome=f"timed out: {error.sentence}")
+            return Next(step="collect", doing="collects logs: the tree could not be pushed in time")
+        if isinstance(error, HostLost):
+            raise
+        _LOG.warning("build.push_failed", build=work.build_id, error=error.sentence)
+        return Next(step=work.step, after=timedelta(seconds=5))
+    end_phase(ctx, work, Phase.TREE, run, outcome="done", exit_code=0)
+    return Next(step=then, doing=f"starts Nova from {'the tip' if run is Run.TIP else 'the change'}")
+
+
+def _nova(ctx: Context, work: Work, run: Run, commit: str, *, then: str, otherwise: str) -> Next:
+    limit = work.limit(Phase.NOVA)
+    command = work.job.node.start_nova.replace("{commit}", shlex.quote(commit)).replace(
+        # the unit's own limit comes first: a start that takes too long is cut, not failed
+        "{limit}", str(int(limit.total_seconds()) + 60)
+    )
+    with on_node(ctx, work) as host:
+        ended = _unit(ctx, work, host, Phase.NOVA, run, command)
+        if ended is None:
+            return Next(step=work.step, after=LOOK_EVERY)
+        if ended.exit_code == 0:
+            _keep_proof(ctx, work, host, run)
+            evidence.remember_servers(ctx, work, host)
+    if ended.exit_code == 0:
+        return Next(step=then, doing=_doing_tests(run))
+    what = "the tip" if run is Run.TIP else "the change"
+    doing = f"Nova does not start from {what}" + ("; asks the tip" if otherwise != "collect" else "; collects logs")
+    return Next(step="collect" if ended.is_cut else otherwise, doing=doing)
+
+
+def _tempest(ctx: Context, work: Work, run: Run, *, then_if_failed: str) -> Next:
+    tests = tests_of(ctx, work, run)
+    if not tests:
+        return Next(step="collect", doing="collects logs")
+    command = work.job.node.tempest.replace("{tests}", shlex.join(tests))
+    with on_node(ctx, work) as host:
+        ended = _unit(ctx, work, host, Phase.TEMPEST, run, command)
+        if work.label.hypervisor == "xen":
+            evidence.look_for_guest(ctx, work, host, run)
+    if ended is None:
+        return Next(step=work.step, after=LOOK_EVERY, doing=judge.describe_progress(ctx, work, run, tests))
+    if not ended.is_cut and judge.is_to_be_asked_further(ctx, work, run):
+        return Next(step=then_if_failed, doing=_doing_after(then_if_failed))
+    return Next(step="collect", doing="collects logs")
+
+
+class _Ended:
+    """How a unit ended: by itself with a code, or cut."""
+
+    def __init__(self, exit_code: int | None) -> None:
+        self.exit_code = exit_code
+        self.is_cut = exit_code is None
+
+
+def _unit(ctx: Context, work: Work, host: Host, phase: Phase, run: Run, command: str) -> _Ended | None:
+    """Start a phase's unit, or look at it; return how it ended, or None while it runs."""
+    name = work.unit(phase, run)
+    row = begin_phase(ctx, work, phase, run, unit=name)
+    is_tempest = phase is Phase.TEMPEST
+    contract = work.job.node
+    host.start_unit(
+        Unit(
+            name=name,
+            command=command,
+            working_directory=contract.tempest_dir if is_tempest else "/",
+            env_file=contract.env_file,
+            env=contract.tempest_env if is_tempest else {},
+            stdout=stream(work, run) if is_tempest else console(work, phase, run),
+            stderr=console(work, phase, run),
+            limit=work.limit(phase),
+        )
+    )
+    look = watch(ctx, work, host, phase, run)
+    late = is_late(row, ctx.clock())
+    if look.state is UnitState.RUNNING and not late:
+        return None
+    if look.state is UnitState.EXITED and is_tempest and not is_all_here(look, stream(work, run)):
+        # it ended, but more of the stream is on the node than one look brings
+        return None
+    if look.state is UnitState.EXITED:
+        code = look.exit_code if look.exit_code is not None else -1
+        end_phase(ctx, work, phase, run, outcome="done" if code == 0 else f"exit code {code}", exit_code=code)
+        return _Ended(code)
+    if late:
+        host.stop_unit(name)
+    end_phase(ctx, work, phase, run, outcome="timed out" if late or look.reason == "timeout" else f"cut: {look.reason}")
+    return _Ended(None)
+
+
+def _keep_proof(ctx: Context, work: Work, host: Host, run: Run) -> None:
+    """Keep what the start of Nova left as proof of the tree that it runs from."""
+    try:
+        proof = json.loads(host.read(work.job.node.proof, limit=_PROOF_LIMIT))
+    except HostLost:
+        raise
+    except (NotFound, ValueError, XenciError) as error:
+        proof = {"missing": str(error)}
+    with ctx.database.session() as session:
+        build = session.get_one(BuildRow, work.build_id, with_for_update=True)
+        build.proof = {**(build.proof or {}), str(run): proof}
+
+
+def _doing_tests(run: Run) -> str:
+    return {
+        Run.FIRST: "runs the tests on the change",
+        Run.AGAIN: "runs what failed once more, alone",
+        Run.TIP: "runs what failed on the branch's tip",
+    }[run]
+
+
+def _doing_after(step: str) -> str:
+    return {
+        "again": "runs what failed once more, alone",
+        "tip-tree": "asks the branch's tip about what failed",
+        "collect": "collects logs",
+    }[step]

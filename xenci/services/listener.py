@@ -1,0 +1,132 @@
+"""Hears Gerrit's event stream: keeps each line that is about a change, and nudges a look at that change.
+
+One listener at a time, by an advisory lock that ends with its holder's connection. A line is a row before anything
+else is done with it, so none is lost to a crash, and one that cannot be read costs only itself.
+"""
+
+import random
+import threading
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import OperationalError
+
+from xenci.errors import Permanent, Temporary, XenciError
+from xenci.gerrit.parse import parse_event
+from xenci.gerrit.port import BadLine, Event, GerritStream
+from xenci.services.context import Context
+from xenci.services.engine import alive, defer
+from xenci.store.marks import clear_alarm, raise_alarm
+from xenci.store.tables import EventRow
+
+_LOG = structlog.get_logger()
+_LOCK = 0x6C697374
+#: longest wait between two tries to connect
+_LONGEST = timedelta(seconds=60)
+_BEAT = timedelta(seconds=5)
+
+
+def listen(ctx: Context, open_stream: Callable[[], GerritStream], stop: threading.Event) -> None:
+    """Listen until `stop` is set; connect again after every loss, each time looking at all open changes."""
+    failures = 0
+    while not stop.is_set():
+        try:
+            with ctx.database.engine.connect() as connection:
+                if not _is_alone(connection):
+                    stop.wait(2)
+                    continue
+                _hear(ctx, open_stream, stop)
+                failures = 0
+        except OperationalError as error:
+            _LOG.warning("listener.database", error=str(error.orig).strip())
+            stop.wait(2)
+        except XenciError as error:
+            failures += 1
+            _tell(ctx, error, failures)
+            stop.wait(_back_off(failures, error).total_seconds())
+
+
+def _is_alone(connection: Connection) -> bool:
+    connection.execution_options(isolation_level="AUTOCOMMIT")
+    return bool(connection.execute(text("select pg_try_advisory_lock(:lock)"), {"lock": _LOCK}).scalar())
+
+
+def _hear(ctx: Context, open_stream: Callable[[], GerritStream], stop: threading.Event) -> None:
+    """One connection's life. Raises Temporary when it ends or is silent for too long."""
+    stream = open_stream()
+    heard_at = beat_at = ctx.clock()
+    connected = False
+    try:
+        for line in stream.lines():
+            at = ctx.clock()
+            if not connected:
+                connected = True
+                _LOG.info("listener.connected")
+                with ctx.database.session() as session:
+                    clear_alarm(session, "gerrit:stream", at=at)
+                    defer(session, "reconcile")
+                alive(ctx, "listener", "connected")
+            if stop.is_set():
+                return
+            if line is not None:
+                heard_at = at
+                keep(ctx, line, at)
+            elif at - heard_at > ctx.settings.gerrit.ssh.silence:
+                raise Temporary("nothing was heard; connecting anew", brief="The event stream is silent")
+            if at - beat_at > _BEAT:
+                beat_at = at
+                alive(ctx, "listener", f"last event {heard_at:%H:%M:%S}")
+        if not stop.is_set():
+            raise Temporary("Gerrit closed it", brief="The event stream ended")
+    finally:
+        stream.close()
+
+
+def keep(ctx: Context, line: bytes, at: datetime, *, source: str = "stream") -> None:
+    """Keep one line if it is about a change, and nudge a look at the change."""
+    event = parse_event(line)
+    match event:
+        case BadLine():
+            _LOG.warning("listener.bad_line", reason=event.reason, line=event.text)
+        case Event(type="dropped-output"):
+            with ctx.database.session() as session:
+                defer(session, "reconcile")
+        case Event(patchset=patchset) if event.is_work and patchset is not None:
+            with ctx.database.session() as session:
+                session.add(
+                    EventRow(
+                        received_at=at,
+                        source=source,
+                        type=event.type,
+                        payload=event.raw,
+                        change=patchset.change,
+                        patchset=patchset.number,
+                    )
+                )
+                defer(session, "consider", patchset.change)
+            _LOG.info("event.heard", type=event.type, change=patchset.change, patchset=patchset.number)
+        case Event():
+            _LOG.debug("listener.dull", type=event.type)
+
+
+def _tell(ctx: Context, error: XenciError, failures: int) -> None:
+    _LOG.warning("listener.failed", error=error.sentence, failures=failures)
+    if failures < 2 and not isinstance(error, Permanent):
+        return
+    with ctx.database.session() as session:
+        raise_alarm(
+            session,
+            "gerrit:stream",
+            brief="Gerrit's event stream cannot be heard",
+            detail=error.sentence,
+            remedy=error.remedy or "it is tried again by itself; open changes are looked through when it answers",
+            at=ctx.clock(),
+        )
+
+
+def _back_off(failures: int, error: XenciError) -> timedelta:
+    """How long to wait before the next try: longer each time, spread, and long where a person must act."""
+    base = _LONGEST if isinstance(error, Permanent) else min(_LONGEST, timedelta(seconds=0.5 * 2 ** min(failures, 8)))
+    return base * random.uniform(0.7, 1.0)

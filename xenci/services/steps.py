@@ -1,0 +1,26 @@
+"""All steps by the names of their jobs: one grep finds them all."""
+
+from xenci.services.advance import advance
+from xenci.services.consider import consider
+from xenci.services.dispatch import dispatch
+from xenci.services.engine import Step
+from xenci.services.nodes import advance_node
+from xenci.services.pool import tick as pool_tick
+from xenci.services.prepare import prepare
+from xenci.services.reconcile import reconcile
+from xenci.services.report import report
+from xenci.services.tick import tick
+from xenci.services.webhook import tell_alarms
+
+STEPS: dict[str, Step] = {
+    "tick_all": tick,
+    "consider": consider,
+    "reconcile": reconcile,
+    "prepare": prepare,
+    "dispatch": dispatch,
+    "advance": advance,
+    "pool": lambda ctx, _row: pool_tick(ctx),
+    "node": advance_node,
+    "report": report,
+    "webhook": tell_alarms,
+}

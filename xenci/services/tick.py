@@ -1,0 +1,48 @@
+"""Every few seconds: looks at the rows and nudges what should be moving. The reason why nothing needs to be remembered."""
+
+from datetime import timedelta
+
+from sqlalchemy import select
+
+from xenci.model.build import BuildsetState, BuildState, ReportState
+from xenci.model.node import LIVE_STATES, NodeState
+from xenci.services.context import Context
+from xenci.services.engine import nudge
+from xenci.store.marks import beat
+from xenci.store.tables import AlarmRow, BuildRow, BuildsetRow, EventRow, HeartRow, NodeRow, ReportRow
+
+#: node states in which nothing moves by itself
+_STILL = {NodeState.READY, NodeState.IN_USE, NodeState.HOLD}
+#: an event that nobody has answered for so long is looked at again
+_UNANSWERED = timedelta(seconds=10)
+
+
+def tick(ctx: Context, _row: int = 0) -> None:
+    """Nudge every row that is not at its end. Repeatable."""
+    at = ctx.clock()
+    with ctx.database.session() as session:
+        for buildset in session.scalars(select(BuildsetRow.id).where(BuildsetRow.state == BuildsetState.NEW)):
+            nudge(session, "prepare", buildset)
+        for build in session.scalars(select(BuildRow.id).where(BuildRow.state == BuildState.RUNNING)):
+            nudge(session, "advance", build)
+        if session.scalar(select(BuildRow.id).where(BuildRow.state == BuildState.QUEUED).limit(1)) is not None:
+            nudge(session, "dispatch")
+        moving = LIVE_STATES - _STILL
+        for node in session.scalars(select(NodeRow.id).where(NodeRow.state.in_(moving))):
+            nudge(session, "node", node)
+        nudge(session, "pool")
+        due = select(ReportRow.id).where(ReportRow.state == ReportState.PENDING, ReportRow.next_at <= at)
+        for report in session.scalars(due):
+            nudge(session, "report", report)
+        unanswered = select(EventRow.change).where(
+            EventRow.outcome.is_(None), EventRow.change.is_not(None), EventRow.received_at < at - _UNANSWERED
+        )
+        for change in set(session.scalars(unanswered)):
+            if change is not None:
+                nudge(session, "consider", change)
+        looked = session.get(HeartRow, "reconcile")
+        if looked is None or at - looked.beat_at > ctx.settings.gerrit.reconcile_every:
+            nudge(session, "reconcile")
+        if session.scalar(select(AlarmRow.id).where(AlarmRow.told_at.is_(None)).limit(1)) is not None:
+            nudge(session, "webhook")
+        beat(session, "worker", at=at)
