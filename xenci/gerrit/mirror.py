@@ -82,8 +82,7 @@ class Mirror:
 @contextlib.contextmanager
 def locked(folder: Path, project: str, *, patience: timedelta) -> Iterator[Mirror]:
     """Hold a project's mirror; it is made at the first time. Raises MirrorBusy, HostileName."""
-    check_project(project)
-    repository = folder / f"{project}.git"
+    repository = path_of(folder, project)
     repository.parent.mkdir(parents=True, exist_ok=True)
     with _lock(repository.with_name(repository.name + "-lock"), patience):
         scratch = repository.with_name(repository.name + "-scratch")
@@ -91,6 +90,11 @@ def locked(folder: Path, project: str, *, patience: timedelta) -> Iterator[Mirro
         scratch.mkdir()
         _ensure(repository)
         yield Mirror(repository=repository, scratch=scratch)
+
+
+def path_of(folder: Path, project: str) -> Path:
+    """Return where a project's mirror is or will be. Raises HostileName."""
+    return folder / f"{check_project(project)}.git"
 
 
 def known(folder: Path) -> list[str]:

@@ -6,7 +6,7 @@ from xenci.gerrit.failures import HostileName
 
 _PART = r"[A-Za-z0-9_][A-Za-z0-9_.+-]*"
 _PATH = re.compile(rf"{_PART}(?:/{_PART})*")
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _REF = re.compile(r"refs/changes/\d{2}/[1-9]\d{0,9}/[1-9]\d{0,5}")
 _SHA = re.compile(r"[0-9a-f]{40}")
 _LONGEST = 200
@@ -36,7 +36,7 @@ def check_sha(sha: str) -> str:
 
 def check_name(name: str) -> str:
     """Return a name of ours that becomes a part of a reference. Raises HostileName."""
-    return _check("name", name, bool(_NAME.fullmatch(name)))
+    return _check("name", name, bool(_NAME.fullmatch(name)) and _is_plain(name))
 
 
 def check_url(url: str) -> str:

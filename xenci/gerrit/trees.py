@@ -14,7 +14,7 @@ import structlog
 from xenci.gerrit import carry
 from xenci.gerrit.failures import FetchFailed
 from xenci.gerrit.git import git
-from xenci.gerrit.mirror import OURS, Mirror, check_names, known, locked
+from xenci.gerrit.mirror import OURS, Mirror, check_names, known, locked, path_of
 from xenci.gerrit.names import check_branch, check_name, check_ref, check_sha, check_url
 
 log = structlog.get_logger(__name__)
@@ -119,6 +119,10 @@ class Mirrors:
                 tip_tree_sha=on_tip.sha,
                 carry=on_change.subjects,
             )
+
+    def repository(self, project: str) -> Path:
+        """Return where a project's mirror is, once prepare() has been there. Raises HostileName."""
+        return path_of(self._folder, project)
 
     def names(self, project: str) -> set[str]:
         """Return the names under which commits of a project are kept."""

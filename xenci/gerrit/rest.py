@@ -1,0 +1,180 @@
+"""Asks Gerrit, and tells it: REST through python-gerrit-api, in the few calls that a CI needs.
+
+The client's own objects ask three times where once is enough, so its plain `get` is used with our options; the session
+below it (session.py) judges every answer.
+"""
+
+import re
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import structlog
+from gerrit import GerritClient
+from gerrit.changes.revision import GerritChangeRevision
+
+from xenci.config.models import Gerrit
+from xenci.errors import NotFound
+from xenci.gerrit.changes import OPTIONS, Comments, comments_by_message, view
+from xenci.gerrit.failures import HostileName, NotGerrit, Refused
+from xenci.gerrit.fields import clean
+from xenci.gerrit.parse import SHA, account
+from xenci.gerrit.port import ChangeView
+from xenci.gerrit.session import CHECK_URL, Session
+from xenci.model.change import Account
+
+log = structlog.get_logger(__name__)
+
+LABEL = "Verified"
+_PAGE = 50
+_MOST_PAGES = 200
+_REMEMBERED = 5000
+_HAS_COMMENTS = re.compile(r"\(\d{1,6} comments?\)")
+_PLAIN = re.compile(r"[\w./-]+")
+
+
+class Rest:
+    """A GerritRest. May be used by several threads: each has a connection of its own."""
+
+    def __init__(
+        self,
+        settings: Gerrit,
+        password: str,
+        *,
+        connect_timeout: timedelta = timedelta(seconds=10),
+        timeout: timedelta = timedelta(seconds=60),
+        page: int = _PAGE,
+    ) -> None:
+        """`timeout` is the longest silence within one answer; `page` how many changes are asked for at once."""
+        self._settings, self._password = settings, password
+        self._connect_s, self._read_s = connect_timeout.total_seconds(), timeout.total_seconds()
+        self._web = settings.url.rstrip("/") + "/"
+        self._page = page
+        self._own = threading.local()
+        self._comments: OrderedDict[int, tuple[str, Comments]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def account(self) -> Account:
+        """See the port. Raises WrongPassword."""
+        try:
+            return account(self._get_object("/accounts/self/detail"))
+        except NotFound as error:
+            # whoever is signed in has an account
+            raise NotGerrit(error.detail, remedy=CHECK_URL) from error
+
+    def change(self, number: int) -> ChangeView:
+        """See the port. One request, and one more if there are comments not read before."""
+        raw = self._get_object(f"/changes/{int(number)}/detail", params={"o": list(OPTIONS)})
+        found = self._view(raw)
+        if found is None:
+            raise NotGerrit(f"change {number} without a current patch set")
+        return found
+
+    def open_changes(self, projects: Sequence[str], *, since: datetime) -> Iterator[ChangeView]:
+        """See the port. Pages until Gerrit says that there is no more, ten thousand changes at most."""
+        query, seen, start = open_query(projects, since), set[int](), 0
+        for _ in range(_MOST_PAGES):
+            params = {"q": query, "n": self._page, "S": start, "o": list(OPTIONS)}
+            found = self._get("/changes/", params=params)
+            if not isinstance(found, list):
+                raise NotGerrit("a query for changes brought no list")
+            for raw in found:
+                one = self._view(raw) if isinstance(raw, dict) else None
+                # a change that is touched between two pages moves the others on: one is told twice
+                if one is not None and one.patchset.change not in seen:
+                    seen.add(one.patchset.change)
+                    yield one
+            start += len(found)
+            if not found or not isinstance(found[-1], dict) or found[-1].get("_more_changes") is not True:
+                return
+        log.warning("gerrit.open_changes.cut", query=query, after=start)
+
+    def review(self, number: int, sha: str, *, message: str, vote: int | None, tag: str) -> None:
+        """See the port. The owner is notified, nobody's attention set changes.
+
+        Raises Refused if the vote was not taken, NotAllowed, NotFound, GerritDown: after the last, Gerrit may have it.
+        """
+        if not SHA.fullmatch(sha):
+            raise HostileName(f"commit {sha[:80]!r}")
+        body: dict[str, Any] = {"message": message, "tag": tag, "notify": "OWNER"}
+        body |= {"omit_duplicate_comments": True, "ignore_automatic_attention_set_rules": True}
+        if vote is not None:
+            body["labels"] = {LABEL: vote}
+        answer = self._answer(lambda client: GerritChangeRevision(client, str(int(number)), sha).set_review(body))
+        taken = answer.get("labels") if isinstance(answer, dict) else None
+        if vote is not None and (not isinstance(taken, dict) or taken.get(LABEL) != vote):
+            raise Refused(f"the comment on {number} was taken, its vote {LABEL} {vote:+d} was not")
+
+    def _view(self, raw: Mapping[str, Any]) -> ChangeView | None:
+        found = view(raw, {}, web=self._web)
+        if found is None:
+            return None
+        with_comments = [one.id for one in found.messages if _HAS_COMMENTS.search(one.text)]
+        if not with_comments:
+            return found
+        return view(raw, self._comments_of(found.patchset.change, with_comments[-1]), web=self._web)
+
+    def _comments_of(self, change: int, newest: str) -> Comments:
+        """Return a change's patchset-level comments; asked for only when a message brought new ones."""
+        with self._lock:
+            known = self._comments.get(change)
+        if known is not None and known[0] == newest:
+            return known[1]
+        try:
+            comments = comments_by_message(self._get_object(f"/changes/{change}/comments"))
+        except NotFound:
+            # deleted or made private since the query
+            return {}
+        with self._lock:
+            self._comments[change] = (newest, comments)
+            self._comments.move_to_end(change)
+            while len(self._comments) > _REMEMBERED:
+                self._comments.popitem(last=False)
+        return comments
+
+    def _get_object(self, endpoint: str, **kwargs: Any) -> dict[str, Any]:
+        found = self._get(endpoint, **kwargs)
+        if not isinstance(found, dict):
+            raise NotGerrit(f"{endpoint}: no JSON object", remedy=CHECK_URL)
+        return found
+
+    def _get(self, endpoint: str, **kwargs: Any) -> Any:
+        return self._answer(lambda client: client.get(endpoint, **kwargs))
+
+    def _answer(self, ask: Callable[[GerritClient], Any]) -> Any:
+        try:
+            return clean(ask(self._client()))
+        except (ValueError, RecursionError) as error:
+            words = " ".join(str(error)[:120].split())
+            raise NotGerrit(words, remedy=CHECK_URL) from error
+
+    def _client(self) -> GerritClient:
+        if not hasattr(self._own, "client"):
+            session = Session(
+                user=self._settings.user,
+                password=self._password,
+                password_from=f"the environment variable {self._settings.password_env}",
+                connect_s=self._connect_s,
+                read_s=self._read_s,
+            )
+            self._own.client = GerritClient(base_url=self._web, session=session, timeout=self._read_s)
+        return self._own.client
+
+
+def open_query(projects: Sequence[str], since: datetime) -> str:
+    """Return Gerrit's query for the open changes of these projects touched since then. Raises HostileName."""
+    terms = []
+    for project in projects:
+        if _PLAIN.fullmatch(project):
+            terms.append(f"project:{project}")
+            continue
+        if '"' in project or not project.isprintable():
+            raise HostileName(f"project {project[:80]!r}")
+        # Gerrit's regular expressions begin with ^ and match the whole name
+        terms.append(f'project:"^{project.removeprefix("^").removesuffix("$")}"')
+    if not terms:
+        raise HostileName("no project", remedy="Name at least one project in a pipeline's trigger")
+    moment = since.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+    return f'is:open ({" OR ".join(terms)}) since:"{moment}"'
