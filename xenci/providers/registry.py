@@ -1,0 +1,12 @@
+"""The drivers that there are: one grep finds them all."""
+
+from xenci.config.models import Provider as ProviderSettings
+from xenci.providers import openstack
+from xenci.providers.port import Driver, Provider
+
+DRIVERS: dict[str, Driver] = {"openstack": openstack}
+
+
+def open_provider(settings: ProviderSettings, *, system: str) -> Provider:
+    """Return the provider that the settings mean, for the installation named `system`; calls no cloud yet."""
+    return DRIVERS[settings.driver].open_provider(settings, system=system)
