@@ -1,130 +1,178 @@
-"""Make an SSH connection by Fabric and paramiko, to the one host key that the node's console told.
+"""A node over one kept-open SSH connection.
 
-Nothing of the machine's own SSH set-up takes part: no agent, no `~/.ssh`, no configuration files. paramiko waits for
-ever in some calls; a watchdog closes the connection under them.
+An emulated or busy node takes tens of seconds to accept a connection, so it is made once, kept alive, and made anew by
+the next call when it broke. Every call has an end in time; what breaks on the way is told as HostLost, never as the
+command's own failure.
 """
 
-import base64
-import socket
+import shlex
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
 import fabric
 import paramiko
+import structlog
 
-from xenci.errors import XenciError
-from xenci.host.port import HostKeyChanged, HostLost, HostSlow
+from xenci.errors import NotFound
+from xenci.host import push, units
+from xenci.host.bridge import Bridge
+from xenci.host.door import Door, Patience, open_connection, translated, watchdog
+from xenci.host.port import CommandFailed, HostLost, HostOdd, HostSlow, Output, Pipe, Unit, UnitLook
+
+_log = structlog.get_logger()
+_BROKEN = (paramiko.SSHException, EOFError, OSError)
+#: more than this from one command is no answer to anything we ask
+MAX_OUTPUT = 32 * 1024 * 1024
+_SHORT = timedelta(seconds=90)
+_NO_FILE = 44
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Patience:
-    """How long SSH itself may take; commands have their own limits. A busy emulated node takes 40 s to answer."""
-
-    #: each of: TCP connection, banner, key exchange with authentication
-    connect: timedelta = timedelta(seconds=60)
-    #: a channel for a command, on a connection that is open
-    channel: timedelta = timedelta(seconds=60)
-    #: how often a keepalive is sent
-    keepalive: timedelta = timedelta(seconds=20)
+def connect(
+    address: str, *, user: str, key: Path, host_key: str, port: int = 22, patience: Patience | None = None
+) -> "SshHost":
+    """Return a connected node. `host_key` is `KIND BASE64`. Raises HostLost or HostKeyChanged."""
+    door = Door(address=address, port=port, user=user, key=key, host_key=host_key)
+    host = SshHost(door, patience or Patience())
+    host.open()
+    return host
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Door:
-    """Where a node is, who we are there, and how we know it."""
+class SshHost:
+    """A node (see port.Host); several threads may use it at once."""
 
-    address: str
-    port: int
-    user: str
-    #: our private key
-    key: Path
-    #: the node's public host key, `KIND BASE64`
-    host_key: str
+    def __init__(self, door: Door, patience: Patience) -> None:
+        self._door, self._patience = door, patience
+        self._lock = threading.Lock()
+        self._connection: fabric.Connection | None = None
 
     @property
-    def name(self) -> str:
-        """As in a known_hosts file."""
-        return self.address if self.port == 22 else f"[{self.address}]:{self.port}"
+    def address(self) -> str:
+        return self._door.address
+
+    def open(self) -> None:
+        """Connect, unless there is a connection that lives. Raises HostLost or HostKeyChanged."""
+        self._transport()
+
+    def close(self) -> None:
+        with self._lock:
+            if self._connection is not None:
+                self._connection.client.close()
+            self._connection = None
+
+    def run(self, command: str, *, timeout: timedelta, input: bytes = b"") -> Output:
+        channel = self._session()
+        with self._guarded(channel, timeout, command):
+            channel.exec_command(self._as_root(command))
+            if input:
+                channel.sendall(input)
+            channel.shutdown_write()
+            stdout, stderr = _read(channel.recv), _read(channel.recv_stderr)
+            code = channel.recv_exit_status()
+        if code < 0:
+            raise HostLost(f"{self._door.name}: the connection ended before: {command[:200]}")
+        return Output(exit_code=code, stdout=stdout, stderr=stderr)
+
+    def start_unit(self, unit: Unit) -> bool:
+        return units.start(self.run, unit)
+
+    def stop_unit(self, unit: str) -> None:
+        units.stop(self.run, unit)
+
+    def look(self, unit: str, follow: Mapping[str, int], *, limit: int = units.LOOK_LIMIT) -> UnitLook:
+        return units.look(self.run, unit, follow, limit=limit)
+
+    def write(self, path: str, data: bytes, *, mode: int = 0o600) -> None:
+        new, final = shlex.quote(f"{path}.xenci-new"), shlex.quote(path)
+        script = f"umask 077; cat > {new} && chmod {mode:o} {new} && mv -f {new} {final}"
+        if (output := self.run(script, timeout=_SHORT, input=data)).exit_code:
+            raise CommandFailed(output.words, brief=f"{path} could not be written on {self.address}")
+
+    def read(self, path: str, *, limit: int) -> bytes:
+        name = shlex.quote(path)
+        output = self.run(f"[ -f {name} ] || exit {_NO_FILE}; head -c {limit} {name}", timeout=_SHORT)
+        if output.exit_code == _NO_FILE:
+            raise NotFound(f"{path} on {self.address}", brief="There is no such file")
+        if output.exit_code:
+            raise CommandFailed(output.words, brief=f"{path} could not be read on {self.address}")
+        return output.stdout
+
+    @contextmanager
+    def pipe(self, command: str) -> Iterator[Pipe]:
+        def start() -> paramiko.Channel:
+            channel = self._session()
+            with self._guarded(channel, self._patience.channel, command, keep=True):
+                channel.exec_command(self._as_root(command))
+            return channel
+
+        bridge = Bridge(start)
+        try:
+            yield bridge
+        finally:
+            bridge.close()
+            if bridge.failure is not None:
+                raise bridge.failure
+
+    def push_tree(self, repository: Path, commit: str, *, remote_path: str, ref: str, timeout: timedelta) -> None:
+        push.push_tree(self, repository, commit, remote_path=remote_path, ref=ref, timeout=timeout)
+
+    def _transport(self) -> paramiko.Transport:
+        with self._lock:
+            if self._connection is None or not self._connection.is_connected:
+                self._connection = open_connection(self._door, self._patience)
+                _log.debug("host.connected", node=self._door.name)
+            transport: paramiko.Transport = self._connection.transport
+            return transport
+
+    def _session(self) -> paramiko.Channel:
+        """Open a channel; a kept connection that turns out to be dead is made anew, once: nothing was asked yet."""
+        was_open = self._connection is not None
+        for is_last in (not was_open, True):
+            transport = self._transport()
+            try:
+                return transport.open_session(timeout=self._patience.channel.total_seconds())
+            except _BROKEN as error:
+                transport.close()
+                if is_last:
+                    raise translated(error, self._door) from error
+                _log.info("host.reconnecting", node=self._door.name, why=str(error))
+        raise HostLost(self._door.name)
+
+    @contextmanager
+    def _guarded(
+        self, channel: paramiko.Channel, limit: timedelta, command: str, *, keep: bool = False
+    ) -> Iterator[None]:
+        """Translate what breaks in the block, and end it in time, with the connection: nobody knows what is wrong."""
+        transport, bark = channel.get_transport(), threading.Event()
+        try:
+            channel.settimeout(limit.total_seconds())
+            with watchdog(transport.close, limit, bark):
+                yield
+        except _BROKEN as error:
+            transport.close()
+            if bark.is_set() or isinstance(error, TimeoutError):
+                raise self._late(limit, command) from error
+            raise translated(error, self._door) from error
+        finally:
+            if not keep:
+                channel.close()
+        if bark.is_set():
+            raise self._late(limit, command)
+
+    def _late(self, limit: timedelta, command: str) -> HostSlow:
+        return HostSlow(f"{self._door.name}: not done in {limit.total_seconds():g} s: {command[:200]}")
+
+    def _as_root(self, command: str) -> str:
+        shell = f"/bin/sh -c {shlex.quote(command)}"
+        return shell if self._door.user == "root" else f"sudo -n {shell}"
 
 
-def open_connection(door: Door, patience: Patience) -> fabric.Connection:
-    """Return an open connection. Raises HostLost, HostSlow or HostKeyChanged."""
-    seconds = patience.connect.total_seconds()
-    connection = fabric.Connection(
-        door.address,
-        user=door.user,
-        port=door.port,
-        config=fabric.Config(overrides={"load_ssh_configs": False}, lazy=True),
-        connect_timeout=seconds,
-        connect_kwargs={
-            "key_filename": str(door.key),
-            "look_for_keys": False,
-            "allow_agent": False,
-            "banner_timeout": seconds,
-            "auth_timeout": seconds,
-        },
-    )
-    _pin(connection.client, door)
-    bark = threading.Event()
-    try:
-        with watchdog(connection.client.close, 3 * patience.connect, bark):
-            connection.open()
-        _keep_alive(connection.transport, patience.keepalive)
-    except (paramiko.SSHException, EOFError, OSError, ValueError) as error:
-        connection.client.close()
-        raise translated(error, door, is_late=bark.is_set()) from error
-    return connection
-
-
-@contextmanager
-def watchdog(close: Callable[[], None], limit: timedelta, bark: threading.Event) -> Iterator[None]:
-    """Call `close` from another thread if the block is not over within `limit`; `bark` tells afterwards that it was."""
-
-    def act() -> None:
-        bark.set()
-        close()
-
-    timer = threading.Timer(limit.total_seconds(), act)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-
-
-def translated(error: BaseException, door: Door, *, is_late: bool = False) -> XenciError:
-    """Return what a failure of paramiko or of the socket is to a loop."""
-    if isinstance(error, paramiko.BadHostKeyException):
-        return HostKeyChanged(
-            f"{door.name} shows {error.key.get_name()} {error.key.get_base64()}, its console told {door.host_key}",
-            remedy="Delete the node: its address answers for another machine",
-        )
-    words = f"{door.name}: {str(error) or type(error).__name__}"
-    if isinstance(error, paramiko.AuthenticationException):
-        return HostLost(words, brief="The node refuses our key", remedy="See whether its image takes the key")
-    if is_late or isinstance(error, TimeoutError):
-        return HostSlow(words)
-    return HostLost(words)
-
-
-def _pin(client: paramiko.SSHClient, door: Door) -> None:
-    kind, _, encoded = door.host_key.partition(" ")
-    try:
-        key = paramiko.PKey.from_type_string(kind, base64.b64decode(encoded))
-    except (paramiko.SSHException, ValueError) as error:
-        raise HostKeyChanged(f"{door.name}: {error}", brief="The host key that is known of the node is none") from error
-    client.get_host_keys().clear()
-    client.get_host_keys().add(door.name, kind, key)
-    client.set_missing_host_key_policy(paramiko.RejectPolicy())
-
-
-def _keep_alive(transport: paramiko.Transport, every: timedelta) -> None:
-    """Notice a peer that is gone though nobody said so: a keepalive that is not acknowledged in time ends it."""
-    seconds = int(every.total_seconds())
-    transport.set_keepalive(seconds)
-    if isinstance(sock := transport.sock, socket.socket):
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 6 * seconds * 1000)
+def _read(receive: Callable[[int], bytes]) -> bytes:
+    data = bytearray()
+    while piece := receive(65536):
+        data += piece
+        if len(data) > MAX_OUTPUT:
+            raise HostOdd(f"a command says more than {MAX_OUTPUT} bytes")
+    return bytes(data)

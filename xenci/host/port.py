@@ -130,6 +130,9 @@ class Host(Protocol):
     def start_unit(self, unit: Unit) -> bool:
         """Start a detached unit; False if one of that name was started before, whatever became of it."""
 
+    def stop_unit(self, unit: str) -> None:
+        """End a unit with all its processes; one that does not run stays as it is. Raises CommandFailed."""
+
     def look(self, unit: str, follow: Mapping[str, int], *, limit: int = ...) -> UnitLook:
         """Look at a unit and, from an offset each, at most `limit` new bytes of each followed file: one round trip."""
 

@@ -1,7 +1,7 @@
 """A program that asks a node's libvirt through a local socket: `python -m xenci.host.probe SOCKET facts|domains`.
 
-A call into libvirt can hang for ever and cannot be interrupted from Python, so it is made in a process that can be ended.
-It prints one JSON object; a failure is `{"error": ..}` and exit code 1.
+A call into libvirt can hang for ever and cannot be interrupted from Python, so it is made in a process that can be
+ended. It prints one JSON object; a failure is `{"error": ..}` and exit code 1.
 """
 
 import json
@@ -17,6 +17,7 @@ _STATES = ("nostate", "running", "blocked", "paused", "shutdown", "shutoff", "cr
 
 def facts(connection: Any) -> dict[str, Any]:
     """What libvirt tells about the host. `libvirt` is the daemon's version, `hypervisor` Xen's, as libvirt numbers."""
+    _, memory_mb, cpus, *_ = connection.getInfo()
     capabilities = ElementTree.fromstring(connection.getCapabilities())
     return {
         "uri": connection.getURI(),
@@ -24,6 +25,8 @@ def facts(connection: Any) -> dict[str, Any]:
         "hostname": connection.getHostname(),
         "libvirt": connection.getLibVersion(),
         "hypervisor": connection.getVersion(),
+        "cpus": cpus,
+        "memory_mb": memory_mb,
         "os_types": sorted({element.text or "" for element in capabilities.findall("guest/os_type")}),
         **domains(connection),
     }

@@ -1,7 +1,7 @@
 """Detached units of the node's systemd: started once, looked at in one round trip.
 
-The wrapper around the command leaves two marks beside its script: `NAME.began`, a folder, as making one is atomic and so
-the command cannot begin twice, and `NAME.rc`, its exit code, written whole by a rename. A unit that systemd cut (limit,
+The wrapper around the command leaves two marks beside its script: `NAME.began`, a folder, as making one is atomic and
+so the command cannot begin twice, and `NAME.rc`, its exit code, written whole by a rename. A unit that systemd cut (limit,
 reboot, memory) has the first mark and not the second: it is GONE, and never taken for ended. The script lies in a file,
 as systemd would replace `$` and `%` on its own command line.
 """
@@ -10,7 +10,7 @@ import base64
 import binascii
 import re
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import timedelta
 from posixpath import dirname
 from typing import Protocol
@@ -24,6 +24,7 @@ LOOK_LIMIT = 256 * 1024
 _PATIENCE = timedelta(seconds=90)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 _PATH = re.compile(r"/[A-Za-z0-9_./@:+,=-]{0,400}")
+_FILE = re.compile(r"file (\d{1,3}) (\d{1,15}) ([A-Za-z0-9+/=]*)")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -103,6 +104,15 @@ echo end
     return UnitLook(state=state, exit_code=code, reason=reason, files=chunks)
 
 
+def stop(run: Run, unit: str) -> None:
+    """End a unit and all its processes, if it runs; it leaves no exit code. Raises CommandFailed, HostLost."""
+    _check_names(unit)
+    output = run(f"systemctl show --property=Version > /dev/null && systemctl stop {unit}.service", timeout=_PATIENCE)
+    # 5: it is not loaded, for it ended or never began
+    if output.exit_code not in (0, 5):
+        raise CommandFailed(output.words, brief=f"The unit {unit} could not be ended")
+
+
 def _state(unit: str, facts: Mapping[str, str]) -> tuple[UnitState, int | None, str]:
     if (code := facts.get("code")) is not None:
         if not re.fullmatch(r"\d{1,3}\s*", code):
@@ -119,9 +129,8 @@ def _state(unit: str, facts: Mapping[str, str]) -> tuple[UnitState, int | None, 
 def _chunks(lines: list[str], asked: list[tuple[str, int]], limit: int) -> dict[str, Chunk]:
     chunks = {path: Chunk(offset=offset, data=b"", size=0) for path, offset in asked}
     for line in lines:
-        if not (found := re.fullmatch(r"file (\d{1,3}) (\d{1,15}) ([A-Za-z0-9+/=]*)", line)) or int(found[1]) >= len(
-            asked
-        ):
+        found = _FILE.fullmatch(line)
+        if not found or int(found[1]) >= len(asked):
             raise HostOdd(f"a line of a look is {line[:80]!r}")
         path, offset = asked[int(found[1])]
         try:

@@ -43,6 +43,8 @@ class HostFacts:
     """What was proved about a Xen host."""
 
     hostname: str
+    #: as libvirt, and so Nova, names it
+    libvirt_hostname: str
     xen_version: str
     #: guest types, such as xen-3.0-x86_64 (PV) and hvm-3.0-x86_64
     xen_capabilities: tuple[str, ...]
@@ -78,6 +80,7 @@ def prove_host(host: Host, *, timeout: timedelta = PATIENCE) -> HostFacts:
     number = _number(told, "libvirt")
     return HostFacts(
         hostname=_text(info.get("host")),
+        libvirt_hostname=_text(told.get("hostname")),
         xen_version=_text(info.get("xen_version")),
         xen_capabilities=tuple(_text(info.get("xen_caps")).split()),
         xen_command_line=_text(info.get("xen_commandline")),
@@ -121,8 +124,10 @@ def _must_agree(address: str, xl: dict[str, str], guests: str, told: dict[str, A
         wrong.append(f"libvirt drives {_text(told.get('type'))!r} at {_text(told.get('uri'))!r}")
     if by_libvirt != by_xl:
         wrong.append(f"Xen is {by_xl} by xl, {by_libvirt} by libvirt")
-    if xl.get("host") != told.get("hostname"):
-        wrong.append(f"the host is {_text(xl.get('host'))!r} by xl, {_text(told.get('hostname'))!r} by libvirt")
+    if _number(xl, "nr_cpus") != _number(told, "cpus"):
+        wrong.append(f"CPUs are {_number(xl, 'nr_cpus')} by xl, {_number(told, 'cpus')} by libvirt")
+    if abs(_number(xl, "total_memory") - _number(told, "memory_mb")) > 16:
+        wrong.append(f"MB of memory are {_number(xl, 'total_memory')} by xl, {_number(told, 'memory_mb')} by libvirt")
     if _DOM0 not in guests or _DOM0 not in {domain.uuid for domain in _domains(told)}:
         wrong.append("xl or libvirt does not see Domain-0")
     if not xl.get("xen_caps"):
