@@ -1,9 +1,9 @@
 """Detached units of the node's systemd: started once, looked at in one round trip.
 
 The wrapper around the command leaves two marks beside its script: `NAME.began`, a folder, as making one is atomic and
-so the command cannot begin twice, and `NAME.rc`, its exit code, written whole by a rename. A unit that systemd cut (limit,
-reboot, memory) has the first mark and not the second: it is GONE, and never taken for ended. The script lies in a file,
-as systemd would replace `$` and `%` on its own command line.
+so the command cannot begin twice, and `NAME.rc`, its exit code, written whole by a rename. A unit that systemd cut
+(limit, reboot, memory) has the first mark and not the second: it is GONE, and never taken for ended. The script lies in
+a file, as systemd would replace `$` and `%` on its own command line.
 """
 
 import base64
