@@ -190,6 +190,8 @@ class NodeContract(Model):
     start_nova: str = "/usr/local/sbin/nova-renew {commit} {limit}"
     #: JSON that the start leaves: commit, nova_file, checked_out_at, began_at, pid, from_elsewhere, changed_files
     proof: str = "/run/nova.proof"
+    #: prints the UUIDs of all servers that this Nova knows, past ones too
+    servers: str = "mysql -Nse 'select uuid from nova_cell1.instances'"
     #: runs tests and writes a subunit stream to standard output; `{tests}` is filled in
     tempest: str = "/opt/cloud/venv/bin/python -m subunit.run {tests}"
     tempest_dir: str = "/opt/tempest"

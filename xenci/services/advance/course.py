@@ -11,16 +11,16 @@ import structlog
 from xenci.errors import NotFound, XenciError
 from xenci.host.port import CommandFailed, Host, HostLost, Unit, UnitState
 from xenci.model.build import Phase, Run
+from xenci.rules.reruns import next_run
 from xenci.services.advance import collect, evidence, judge
+from xenci.services.advance.facts import gather, listed
 from xenci.services.advance.follow import LOOK_EVERY, console, is_all_here, stream, watch
-from xenci.services.advance.reruns import tests_of
 from xenci.services.advance.work import Next, Work, begin_phase, end_phase, is_late
 from xenci.services.context import Context
 from xenci.store.tables import BuildRow
 
 _LOG = structlog.get_logger()
 _PROOF_LIMIT = 256 * 1024
-_SOON = timedelta(seconds=1)
 
 #: A step: None when the build has ended.
 StepOfCourse = Callable[[Context, Work], Next | None]
@@ -39,27 +39,27 @@ def push_tip(ctx: Context, work: Work) -> Next:
 
 def start_nova(ctx: Context, work: Work) -> Next:
     """Start Nova from the change's tree and prove that it is that tree. If it does not start, ask the tip."""
-    return _nova(ctx, work, Run.FIRST, work.tree_sha, then="tempest", otherwise="tip-tree")
+    return _nova(ctx, work, Run.FIRST, work.tree_sha, then="tempest")
 
 
 def start_tip_nova(ctx: Context, work: Work) -> Next:
     """Start Nova from the tip's tree."""
-    return _nova(ctx, work, Run.TIP, work.tip_tree_sha, then="tip-tempest", otherwise="collect")
+    return _nova(ctx, work, Run.TIP, work.tip_tree_sha, then="tip-tempest")
 
 
 def run_tests(ctx: Context, work: Work) -> Next:
     """Run the job's whole list."""
-    return _tempest(ctx, work, Run.FIRST, then_if_failed="again")
+    return _tempest(ctx, work, Run.FIRST)
 
 
 def run_again(ctx: Context, work: Work) -> Next:
     """Run what failed once more, alone, on the same node."""
-    return _tempest(ctx, work, Run.AGAIN, then_if_failed="tip-tree")
+    return _tempest(ctx, work, Run.AGAIN)
 
 
 def run_on_tip(ctx: Context, work: Work) -> Next:
     """Run what failed on the tip, on the same node."""
-    return _tempest(ctx, work, Run.TIP, then_if_failed="collect")
+    return _tempest(ctx, work, Run.TIP)
 
 
 def collect_logs(ctx: Context, work: Work) -> Next:
@@ -117,11 +117,12 @@ def _push(ctx: Context, work: Work, run: Run, commit: str, *, then: str) -> Next
     return Next(step=then, doing=f"starts Nova from {'the tip' if run is Run.TIP else 'the change'}")
 
 
-def _nova(ctx: Context, work: Work, run: Run, commit: str, *, then: str, otherwise: str) -> Next:
+def _nova(ctx: Context, work: Work, run: Run, commit: str, *, then: str) -> Next:
     limit = work.limit(Phase.NOVA)
     command = work.job.node.start_nova.replace("{commit}", shlex.quote(commit)).replace(
         # the unit's own limit comes first: a start that takes too long is cut, not failed
-        "{limit}", str(int(limit.total_seconds()) + 60)
+        "{limit}",
+        str(int(limit.total_seconds()) + 60),
     )
     with on_node(ctx, work) as host:
         ended = _unit(ctx, work, host, Phase.NOVA, run, command)
@@ -130,27 +131,42 @@ def _nova(ctx: Context, work: Work, run: Run, commit: str, *, then: str, otherwi
         if ended.exit_code == 0:
             _keep_proof(ctx, work, host, run)
             evidence.remember_servers(ctx, work, host)
-    if ended.exit_code == 0:
-        return Next(step=then, doing=_doing_tests(run))
-    what = "the tip" if run is Run.TIP else "the change"
-    doing = f"Nova does not start from {what}" + ("; asks the tip" if otherwise != "collect" else "; collects logs")
-    return Next(step="collect" if ended.is_cut else otherwise, doing=doing)
+    if ended.exit_code != 0:
+        return _further(ctx, work)
+    if not _is_tree_proved(ctx, work, run):
+        return Next(step="collect", doing="Nova runs from another tree than the one pushed; collects logs")
+    return Next(step=then, doing=_DOING[then])
 
 
-def _tempest(ctx: Context, work: Work, run: Run, *, then_if_failed: str) -> Next:
-    tests = tests_of(ctx, work, run)
-    if not tests:
-        return Next(step="collect", doing="collects logs")
+def _tempest(ctx: Context, work: Work, run: Run) -> Next:
+    with ctx.database.session() as session:
+        tests = listed(session.get_one(BuildRow, work.build_id), work, run)
     command = work.job.node.tempest.replace("{tests}", shlex.join(tests))
     with on_node(ctx, work) as host:
         ended = _unit(ctx, work, host, Phase.TEMPEST, run, command)
-        if work.label.hypervisor == "xen":
+        if ended is None and work.label.hypervisor == "xen":
             evidence.look_for_guest(ctx, work, host, run)
     if ended is None:
-        return Next(step=work.step, after=LOOK_EVERY, doing=judge.describe_progress(ctx, work, run, tests))
-    if not ended.is_cut and judge.is_to_be_asked_further(ctx, work, run):
-        return Next(step=then_if_failed, doing=_doing_after(then_if_failed))
-    return Next(step="collect", doing="collects logs")
+        return Next(step=work.step, after=LOOK_EVERY, doing=judge.describe_progress(ctx, work, run))
+    return _further(ctx, work)
+
+
+def _is_tree_proved(ctx: Context, work: Work, run: Run) -> bool:
+    with ctx.database.session() as session:
+        facts = gather(session, work)
+    return bool(facts.tip_agrees if run is Run.TIP else facts.tree_agrees)
+
+
+def _further(ctx: Context, work: Work) -> Next:
+    """Ask the rules which run the verdict still needs; none: collect."""
+    with ctx.database.session() as session:
+        repeat = next_run(gather(session, work), work.job.boot_tests)
+        if repeat is None:
+            return Next(step="collect", doing=_DOING["collect"])
+        build = session.get_one(BuildRow, work.build_id, with_for_update=True)
+        build.memory = {**build.memory, f"tests_{repeat.run}": list(repeat.tests)}
+    step = "again" if repeat.run is Run.AGAIN else "tip-tree"
+    return Next(step=step, doing=_DOING[step])
 
 
 class _Ended:
@@ -209,17 +225,10 @@ def _keep_proof(ctx: Context, work: Work, host: Host, run: Run) -> None:
         build.proof = {**(build.proof or {}), str(run): proof}
 
 
-def _doing_tests(run: Run) -> str:
-    return {
-        Run.FIRST: "runs the tests on the change",
-        Run.AGAIN: "runs what failed once more, alone",
-        Run.TIP: "runs what failed on the branch's tip",
-    }[run]
-
-
-def _doing_after(step: str) -> str:
-    return {
-        "again": "runs what failed once more, alone",
-        "tip-tree": "asks the branch's tip about what failed",
-        "collect": "collects logs",
-    }[step]
+_DOING = {
+    "tempest": "runs the tests on the change",
+    "again": "runs what failed once more, alone",
+    "tip-tree": "asks the branch's tip about what failed",
+    "tip-tempest": "runs what failed on the branch's tip",
+    "collect": "collects logs",
+}

@@ -1,0 +1,56 @@
+# The targets that people use. Everything is installed into .venv here and, for the lab, into a cache outside the tree
+# (XENCI_CACHE_DIR; root's default is /var/cache/xenci). `make help` lists the targets.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo -E)
+export MALLOC_ARENA_MAX := 2
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-fast check bench clean system-lab
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(VENV)/made ## install xenci and its tools into .venv
+
+demo: $(VENV)/made system-lab ## bring up the lab, push two changes, show what becomes of them; Ctrl-C ends all
+	@$(SUDO) $(BIN)/xenci lab demo
+
+test: $(VENV)/made $(VENV)/tests system-lab ## run every test, the whole loop in the lab included
+	@$(SUDO) $(BIN)/python -m pytest --durations=15
+
+test-fast: $(VENV)/made $(VENV)/tests ## run the tests that need neither lab nor browser
+	@$(BIN)/python -m pytest -q -m "not lab and not xen and not browser"
+
+check: $(VENV)/made $(VENV)/tests ## ruff, mypy, import contracts, fast tests
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+	@$(MAKE) --no-print-directory test-fast
+
+bench: $(VENV)/made $(VENV)/tests system-lab ## measure what is ours, as ratios in one run
+	@$(SUDO) $(BIN)/python -m tests.bench
+
+clean: ## end the lab and remove what was made in this folder (the cache stays)
+	@[ ! -x $(BIN)/xenci ] || $(SUDO) $(BIN)/xenci lab down
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
+
+# Debian packages that a program of ours needs; asked for only if one is missing.
+$(VENV)/made: requirements/xenci.txt pyproject.toml scripts/debian
+	@SUDO="$(SUDO)" scripts/debian xenci
+	@echo "Installing xenci into $(VENV) (two minutes the first time)"
+	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/xenci.txt
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps -e .
+	@touch $@
+
+$(VENV)/tests: $(VENV)/made requirements/dev.txt
+	@SUDO="$(SUDO)" scripts/debian tests
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@touch $@
+
+system-lab:
+	@SUDO="$(SUDO)" scripts/debian lab
