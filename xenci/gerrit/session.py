@@ -39,9 +39,7 @@ class Session(requests.Session):
         try:
             answer = super().request(method, url, *args, **kwargs)
         except requests.exceptions.SSLError as error:
-            raise GerritDown(
-                f"{host}: {_cause(error)}", remedy="Check gerrit.url, its certificate and this machine's clock"
-            ) from error
+            raise GerritDown(f"{host}: {_cause(error)}", remedy="Check gerrit.url and the clock here") from error
         except requests.exceptions.Timeout as error:
             raise GerritDown(f"{where} of {host}: no answer within {self._timeout[1]:g} s") from error
         except (requests.exceptions.RequestException, OSError) as error:

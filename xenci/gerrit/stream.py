@@ -8,6 +8,7 @@ not acknowledged for three times as long. What a frozen peer does is for the cal
 import base64
 import binascii
 import contextlib
+import logging
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -25,7 +26,10 @@ log = structlog.get_logger(__name__)
 
 COMMAND = "gerrit stream-events"
 _TICK_S = 1.0
+_SILENT = logging.getLogger("xenci.gerrit.paramiko")
+_SILENT.setLevel(logging.CRITICAL + 1)
 _PACKET = 256 * 1024
+_STATUS_S = 2.0
 _ASK_OPERATORS = (
     "Ask Gerrit's operators whether the key was changed; only then put the new one into gerrit.ssh.host_key"
 )
@@ -56,6 +60,8 @@ class SshStream:
     def lines(self) -> Iterator[bytes | None]:
         """See the port. Nothing is replayed: what happened while there was no connection is found by REST."""
         client = paramiko.SSHClient()
+        # it logs with a traceback what it raises as well
+        client.set_log_channel(_SILENT.name)
         try:
             channel = self._open(client)
             log.info("gerrit.stream.connected", host=self._host, port=self._port)
@@ -65,12 +71,18 @@ class SshStream:
                 raise self._lost(str(error) or type(error).__name__) from error
         finally:
             client.close()
-            self._hang_up()
+            ours, self._socket = self._socket, None
+            if ours is not None:
+                ours.close()
 
     def close(self) -> None:
         """End lines() promptly, from whatever thread; it cannot be opened again."""
         self._closed.set()
-        self._hang_up()
+        ours = self._socket
+        if ours is not None:
+            # whoever reads from it wakes up, and closes it
+            with contextlib.suppress(OSError):
+                ours.shutdown(socket.SHUT_RDWR)
 
     @property
     def _address(self) -> str:
@@ -151,21 +163,15 @@ class SshStream:
         words = ""
         with contextlib.suppress(TimeoutError):
             words = channel.recv_stderr(2000).decode(errors="replace").strip()
-        if channel.exit_status_ready() and channel.recv_exit_status() != 0 and words:
+        # the exit status comes after the end of the output, and never if the connection broke
+        channel.status_event.wait(_STATUS_S)
+        if words and channel.exit_status > 0:
             remedy = "Ask for the Stream Events capability for this account"
             return NotAllowed(f"`{COMMAND}` as {self._address}: {words}", remedy=remedy)
         return self._lost(words or "Gerrit ended it")
 
     def _lost(self, detail: str) -> StreamLost:
         return StreamLost(f"{self._address}: {detail}", remedy="It is made anew; open changes are looked through then")
-
-    def _hang_up(self) -> None:
-        ours, self._socket = self._socket, None
-        if ours is not None:
-            # whoever is reading from it wakes up
-            with contextlib.suppress(OSError):
-                ours.shutdown(socket.SHUT_RDWR)
-            ours.close()
 
 
 class _RefuseOthers(paramiko.MissingHostKeyPolicy):
