@@ -152,6 +152,7 @@ class Label(Model):
     #: most nodes of this label at once, over all providers
     max_nodes: int = Field(ge=1)
     ssh_user: str = "root"
+    ssh_port: int = Field(default=22, ge=1, le=65535)
     deadlines: NodeDeadlines = NodeDeadlines()
     #: launches of a node, each on another provider where there is one, before the label is in alarm
     launch_attempts: int = Field(default=3, ge=1)
