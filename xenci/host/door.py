@@ -5,6 +5,7 @@ ever in some calls; a watchdog closes the connection under them.
 """
 
 import base64
+import logging
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -18,6 +19,9 @@ import paramiko
 
 from xenci.errors import XenciError
 from xenci.host.port import HostKeyChanged, HostLost, HostSlow
+
+# paramiko writes tracebacks of its thread to standard error; what they say is in our errors
+logging.getLogger("paramiko.transport").addHandler(logging.NullHandler())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +119,7 @@ def _pin(client: paramiko.SSHClient, door: Door) -> None:
     kind, _, encoded = door.host_key.partition(" ")
     try:
         key = paramiko.PKey.from_type_string(kind, base64.b64decode(encoded))
-    except (paramiko.SSHException, ValueError) as error:
+    except (paramiko.SSHException, paramiko.pkey.UnknownKeyType, ValueError) as error:
         raise HostKeyChanged(f"{door.name}: {error}", brief="The host key that is known of the node is none") from error
     client.get_host_keys().clear()
     client.get_host_keys().add(door.name, kind, key)
