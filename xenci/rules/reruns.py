@@ -1,0 +1,66 @@
+"""Says which tests run next on the node: what failed, alone; then the same on the tip; or nothing more.
+
+A change that breaks everything would make the second run as long as the first, so only so many are repeated: one test
+that is proved the change's is enough for a verdict.
+"""
+
+from dataclasses import dataclass
+
+from xenci.model.build import Run
+from xenci.rules.proof import bare, outcome, owner, runnable
+from xenci.rules.verdict import NOVA_ENDED, BuildFacts
+
+#: most names that are run again
+MOST_REPEATED = 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repeat:
+    """Run these, by dotted name: alone on the change's Nova, or on Nova started from the tip."""
+
+    run: Run
+    tests: tuple[str, ...]
+
+
+def next_run(facts: BuildFacts, boot_tests: tuple[str, ...] = ()) -> Repeat | None:
+    """Return the run that a verdict still needs, or None.
+
+    `boot_tests` are the job's tests that boot a guest: the tip runs one where the change let no guest start, as the
+    hypervisor must be seen at work on this node.
+    """
+    if facts.cancelled or facts.node_lost or facts.broken or facts.tree_agrees is False:
+        return None
+    if facts.nova is not None and not facts.nova.is_good:
+        is_for_tip = not facts.nova.timed_out and facts.nova.exit_code == NOVA_ENDED and facts.nova_tip is None
+        return Repeat(run=Run.TIP, tests=boot_tests) if is_for_tip and boot_tests else None
+    first = facts.first
+    if first is None or first.timed_out or not first.failed:
+        return None
+    if facts.again is None:
+        return Repeat(run=Run.AGAIN, tests=names(first.failed))
+    if facts.again.timed_out or facts.nova_tip is not None or facts.tip is not None:
+        return None
+    failed_again = frozenset(test for test in first.failed if outcome(test, facts.again) == "failed")
+    if not failed_again:
+        return None
+    tests = names(failed_again)
+    if not facts.guest_seen:
+        tests = tuple(dict.fromkeys((*tests, *(test for test in boot_tests if not _covers(tests, test)))))
+    return Repeat(run=Run.TIP, tests=tests)
+
+
+def names(failed: frozenset[str]) -> tuple[str, ...]:
+    """Return the dotted names that run failed tests again, at most MOST_REPEATED, from as many classes as possible."""
+    whole = {runnable(test) for test in failed if runnable(test) == owner(test)}
+    single = sorted({runnable(test) for test in failed} - whole)
+    single = [name for name in single if not _covers(tuple(whole), name)]
+    turn: dict[str, int] = {}
+    ranked = []
+    for name in single:
+        turn[owner(name)] = turn.get(owner(name), 0) + 1
+        ranked.append((turn[owner(name)], name))
+    return tuple([*sorted(whole), *(name for _, name in sorted(ranked))][:MOST_REPEATED])
+
+
+def _covers(tests: tuple[str, ...], name: str) -> bool:
+    return any(bare(name) == test or bare(name).startswith(test + ".") for test in tests)
