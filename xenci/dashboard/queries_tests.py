@@ -1,0 +1,182 @@
+"""Finds the tests of a build: what failed, how it went when run again and on the tip, and a test's history."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session, contains_eager, defer
+
+from xenci.model.build import Run
+from xenci.model.tests import TestStatus
+from xenci.store.tables import BuildRow, BuildsetRow, PatchsetRow, TestRow
+
+FAILED = (TestStatus.FAIL, TestStatus.UXSUCCESS)
+#: failures that a build's page shows whole; the tests' page has all
+_MOST = 50
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """A test that failed in the first run, and how it did in the others."""
+
+    test: TestRow
+    #: status in the second run of the same tree, and on the tip; None if it was not run
+    again: str | None
+    tip: str | None
+    #: statuses in the builds before, oldest first
+    history: tuple[str, ...] = ()
+
+    @property
+    def is_the_changes(self) -> bool:
+        return self.again in FAILED and self.tip == TestStatus.SUCCESS
+
+    @property
+    def last_words(self) -> str:
+        """The line of the traceback that names the error."""
+        lines = [line.strip() for line in self.test.detail.strip().splitlines() if line.strip()]
+        named = [line for line in lines if _names_an_error(line)]
+        return (named[-1] if named else lines[-1] if lines else "it said nothing")[:600]
+
+
+def _names_an_error(line: str) -> bool:
+    head = line.split(":", 1)[0]
+    return ":" in line and " " not in head and "." in head and head.replace(".", "").replace("_", "").isalnum()
+
+
+def failures_of(session: Session, build: BuildRow) -> list[Failure]:
+    """Return what failed in the first run, in the order it failed."""
+    failed = list(
+        session.scalars(
+            select(TestRow)
+            .where(TestRow.build_id == build.id, TestRow.run == Run.FIRST, TestRow.status.in_(FAILED))
+            .order_by(TestRow.finished_at, TestRow.id)
+            .limit(_MOST)
+        )
+    )
+    ids = [test.test_id for test in failed]
+    others = session.execute(
+        select(TestRow.test_id, TestRow.run, TestRow.status).where(
+            TestRow.build_id == build.id, TestRow.run.in_((Run.AGAIN, Run.TIP)), TestRow.test_id.in_(ids)
+        )
+    )
+    seen = {(test_id, run): status for test_id, run, status in others}
+    cleared = _classes_that_passed(session, build, ids)
+    return [
+        Failure(
+            test=test,
+            again=seen.get((test.test_id, Run.AGAIN)) or cleared.get((test.test_id, Run.AGAIN)),
+            tip=seen.get((test.test_id, Run.TIP)) or cleared.get((test.test_id, Run.TIP)),
+            history=history_of(session, test.test_id, before=build),
+        )
+        for test in failed
+    ]
+
+
+def _classes_that_passed(session: Session, build: BuildRow, ids: Sequence[str]) -> dict[tuple[str, str], str]:
+    """A class whose set-up failed is, where its set-up works, seen by its tests only: they tell how it went."""
+    passed: dict[tuple[str, str], str] = {}
+    for test_id in ids:
+        if not test_id.startswith("setUpClass ("):
+            continue
+        prefix = test_id.removeprefix("setUpClass (").removesuffix(")") + "."
+        rows = session.execute(
+            select(TestRow.run, func.count())
+            .where(
+                TestRow.build_id == build.id,
+                TestRow.run.in_((Run.AGAIN, Run.TIP)),
+                TestRow.test_id.startswith(prefix, autoescape=True),
+                TestRow.status == TestStatus.SUCCESS,
+            )
+            .group_by(TestRow.run)
+        )
+        passed |= {(test_id, run): str(TestStatus.SUCCESS) for run, number in rows if number}
+    return passed
+
+
+def unfinished_of(session: Session, build: BuildRow) -> list[TestRow]:
+    """Return the tests that began and have not ended: they run now, or hang."""
+    return list(
+        session.scalars(
+            select(TestRow)
+            .where(TestRow.build_id == build.id, TestRow.status == TestStatus.INPROGRESS)
+            .order_by(TestRow.started_at)
+            .limit(_MOST)
+        )
+    )
+
+
+def previous_end(session: Session, test: TestRow) -> datetime | None:
+    """Return when the test before this one ended, in the same run of the same build."""
+    return session.scalar(
+        select(func.max(TestRow.finished_at)).where(
+            TestRow.build_id == test.build_id,
+            TestRow.run == test.run,
+            TestRow.id != test.id,
+            TestRow.finished_at < test.finished_at,
+        )
+    )
+
+
+def history_of(session: Session, test_id: str, *, before: BuildRow, limit: int = 30) -> tuple[str, ...]:
+    """Return how a test ended in the builds of the same job until this one, oldest first."""
+    rows = session.scalars(
+        select(TestRow.status)
+        .join(BuildRow, BuildRow.id == TestRow.build_id)
+        .where(
+            TestRow.test_id == test_id, TestRow.run == Run.FIRST, BuildRow.job == before.job, BuildRow.id <= before.id
+        )
+        .order_by(BuildRow.id.desc())
+        .limit(limit)
+    )
+    return tuple(reversed(list(rows)))
+
+
+def tests_of(session: Session, build: BuildRow, *, run: str, status: str, text: str, limit: int) -> list[TestRow]:
+    """Return the tests of one run of a build, failed ones first, without their details."""
+    query = select(TestRow).where(TestRow.build_id == build.id, TestRow.run == run)
+    if status:
+        query = query.where(TestRow.status == status)
+    if text:
+        query = query.where(TestRow.test_id.icontains(text, autoescape=True))
+    order = (TestRow.status.in_(FAILED).desc(), TestRow.id)
+    return list(session.scalars(query.order_by(*order).limit(limit).options(defer(TestRow.detail))))
+
+
+def test_by_id(session: Session, build: BuildRow, number: int) -> TestRow | None:
+    """Return one test of a build by its row's number."""
+    return session.scalar(select(TestRow).where(TestRow.build_id == build.id, TestRow.id == number))
+
+
+def status_counts(session: Session, build: BuildRow) -> dict[str, dict[str, int]]:
+    """Return the numbers of tests by run and status."""
+    seen: dict[str, dict[str, int]] = {}
+    for run, status, number in session.execute(
+        select(TestRow.run, TestRow.status, func.count())
+        .where(TestRow.build_id == build.id)
+        .group_by(TestRow.run, TestRow.status)
+    ):
+        seen.setdefault(run, {})[status] = number
+    return seen
+
+
+def runs_of_test(session: Session, test_id: str, *, limit: int) -> list[TestRow]:
+    """Return what became of one test in the newest builds, newest first."""
+    return list(
+        session.scalars(
+            select(TestRow)
+            .join(TestRow.build)
+            .join(BuildRow.buildset)
+            .join(BuildsetRow.patchset)
+            .join(PatchsetRow.change)
+            .where(TestRow.test_id == test_id, TestRow.run == Run.FIRST)
+            .order_by(TestRow.build_id.desc())
+            .limit(limit)
+            .options(
+                contains_eager(TestRow.build)
+                .contains_eager(BuildRow.buildset)
+                .contains_eager(BuildsetRow.patchset)
+                .contains_eager(PatchsetRow.change)
+            )
+        )
+    )
