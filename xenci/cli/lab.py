@@ -1,5 +1,6 @@
 """`xenci lab …`: the whole world of this CI on one machine, for newcomers, operators and tests."""
 
+import signal
 from typing import Annotated
 
 import typer
@@ -33,6 +34,8 @@ def up(
     xenci: Annotated[bool, typer.Option(help="Start xenci as well, on this lab.")] = True,
 ) -> None:
     """Bring the lab up; what is up already stays as it is."""
+    for ending in (signal.SIGINT, signal.SIGTERM):  # a shell that started us in the background had SIGINT ignored
+        signal.signal(ending, signal.default_int_handler)
     paths = LabPaths.of_environment()
     world.up(paths, xenci=xenci)
     _show(lab_status.read(paths))

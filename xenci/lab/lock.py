@@ -29,3 +29,19 @@ def held(file: Path, what: str) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+
+
+def holder(file: Path) -> int | None:
+    """Return the pid of the program that holds the lock `file` now, or None if nobody does."""
+    try:
+        handle = os.open(file, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return int(os.pread(handle, 20, 0) or 0) or None
+    else:
+        return None
+    finally:
+        os.close(handle)

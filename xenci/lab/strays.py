@@ -7,6 +7,7 @@ half-built machine is found whatever killed its parent.
 import os
 import signal
 import time
+from collections.abc import Collection
 from pathlib import Path
 
 from xenci.lab.paths import LabPaths
@@ -36,11 +37,11 @@ def find(paths: LabPaths) -> list[int]:
     return sorted(found)
 
 
-def end(paths: LabPaths, *, patience: float = 10.0) -> int:
-    """End them, after `patience` seconds by force; return how many there were."""
+def end(paths: LabPaths, *, but: Collection[int] = (), patience: float = 10.0) -> int:
+    """End them all `but` these, after `patience` seconds by force; return how many there were."""
     seen: set[int] = set()
     limit = time.monotonic() + patience
-    while left := find(paths):
+    while left := [pid for pid in find(paths) if pid not in but]:
         late = time.monotonic() > limit
         for pid in left:
             if pid not in seen:

@@ -5,6 +5,8 @@ is missing. `down` trusts no memory of `up`: it ends what has a file, what the c
 interrupted command left, and xenci's own database process, whose data stay.
 """
 
+import os
+import signal
 import sys
 import time
 import urllib.error
@@ -33,34 +35,70 @@ class NotInstalled(Permanent):
 def up(paths: LabPaths, *, xenci: bool = True) -> None:
     """Bring up Gerrit and both clouds, and with `xenci` xenci itself; do only what is missing.
 
-    Raises CannotStart with all problems of this machine before anything starts, later what a part raises.
+    Raises CannotStart with all problems of this machine before anything starts, later what a part raises. Interrupted
+    (KeyboardInterrupt), it ends what it has started and leaves what ran before.
     """
     checks.require(paths)
     strays.mark(paths)
-    with lock.held(paths.state / "up.lock", "bringing this lab up"):
-        # Gerrit waits for one small download, the clouds for the images: nothing waits for what it does not need
-        _at_once(lambda: gerrit.start(paths), lambda: clouds.prepare(paths), lambda: _images(paths))
-        clouds.start(paths)
-        settings.write_config(paths)
-        if xenci:
-            _start_xenci(paths)
+    ran_before = strays.find(paths)
+    with lock.held(_up_lock(paths), "bringing this lab up"):
+        try:
+            # Gerrit waits for one small download, the clouds for the images: nothing waits for what it does not need
+            _at_once(paths, lambda: gerrit.start(paths), lambda: clouds.prepare(paths), lambda: _images(paths))
+            _at_once(paths, lambda: clouds.start(paths))
+            settings.write_config(paths)
+            if xenci:
+                _start_xenci(paths)
+        except KeyboardInterrupt:
+            say("interrupted: ending what was started")
+            strays.end(paths, but=ran_before)
+            raise
 
 
 def down(paths: LabPaths) -> None:
     """End every process of the lab, whatever started it; harmless if nothing runs. What is stored stays."""
+    _interrupt_up(paths)
     with step("end the lab's processes"):
         processes.end(paths.run, XENCI, patience=15.0)
-        _at_once(lambda: clouds.stop(paths), lambda: gerrit.stop(paths), lambda: _database(paths).stop())
+        _at_once(paths, lambda: clouds.stop(paths), lambda: gerrit.stop(paths), lambda: _database(paths).stop())
         for process in reversed(processes.all_of(paths.run)):
             processes.end(paths.run, process.name)
         strays.end(paths)
 
 
-def _at_once(*parts: Callable[[], None]) -> None:
-    """Run all parts, wait for all, then raise the first failure: none is left half done behind our back."""
+def _up_lock(paths: LabPaths) -> Path:
+    return paths.state / "up.lock"
+
+
+def _interrupt_up(paths: LabPaths) -> None:
+    """Interrupt an `up` that is still at work, as Ctrl-C would, and wait until it has gone."""
+    pid = lock.holder(_up_lock(paths))
+    if pid is None or pid == os.getpid():
+        return
+    say(f"interrupting `up` (pid {pid})")
+    os.kill(pid, signal.SIGINT)
+    limit = time.monotonic() + 30.0
+    while lock.holder(_up_lock(paths)) == pid:
+        if time.monotonic() > limit:
+            os.kill(pid, signal.SIGKILL)
+        time.sleep(0.1)
+
+
+def _at_once(paths: LabPaths, *parts: Callable[[], None]) -> None:
+    """Run all parts, wait for all, then raise the first failure: none is left half done behind our back.
+
+    Interrupted, it ends what the parts were waiting for, as programs with a session of their own get no Ctrl-C.
+    """
+    ran_before = strays.find(paths)
     with ThreadPoolExecutor(len(parts)) as pool:
         futures = [pool.submit(part) for part in parts]
-        wait(futures)
+        try:
+            wait(futures)
+        except KeyboardInterrupt:
+            while not all(future.done() for future in futures):
+                strays.end(paths, but=ran_before)
+                wait(futures, timeout=0.5)
+            raise
     for future in futures:
         future.result()
 
