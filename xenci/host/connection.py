@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from posixpath import dirname
 
 import fabric
 import paramiko
@@ -85,8 +86,8 @@ class SshHost:
         return units.look(self.run, unit, follow, limit=limit)
 
     def write(self, path: str, data: bytes, *, mode: int = 0o600) -> None:
-        new, final = shlex.quote(f"{path}.xenci-new"), shlex.quote(path)
-        script = f"umask 077; cat > {new} && chmod {mode:o} {new} && mv -f {new} {final}"
+        new, final, folder = (shlex.quote(name) for name in (f"{path}.xenci-new", path, dirname(path)))
+        script = f"umask 077; mkdir -p {folder} && cat > {new} && chmod {mode:o} {new} && mv -f {new} {final}"
         if (output := self.run(script, timeout=_SHORT, input=data)).exit_code:
             raise CommandFailed(output.words, brief=f"{path} could not be written on {self.address}")
 

@@ -1,8 +1,8 @@
 """Compares what a job lists with what its run showed, so that a run that did less than it should is seen.
 
-A list names tests, classes or modules; a stream names tests, and a class's own set-up where that failed or skipped. Each
-seen test belongs to the entries that name it or something around it. An entry that nobody was seen of never started,
-unless its class could not be set up or was skipped as a whole: then that is how it ended.
+A list names tests, classes or modules; a stream names tests, and a class's own set-up where that failed or skipped.
+Each seen test belongs to the entries that name it or something around it. An entry that nobody was seen of never
+started, unless its class could not be set up or was skipped as a whole: then that is how it ended.
 """
 
 from collections.abc import Iterable, Sequence
@@ -58,7 +58,7 @@ def compare(names: Iterable[str], results: Sequence[TestResult]) -> Compared:
     latest = {result.id: result for result in results}
     ids = list(dict.fromkeys(result.id for result in results))
     listed = list(dict.fromkeys(bare(name) for name in names))
-    entries = tuple(Entry(name=name, seen=tuple(test for test in ids if belongs(test, name))) for name in listed)
+    entries = _entries(listed, ids)
     claimed = {test for entry in entries for test in entry.seen}
     unloaded = [bare(test).removeprefix(_LOADER) for test in ids if test.startswith(_LOADER)]
     not_loaded = tuple(e.name for e in entries if not e.seen and any(_is_part(e.name, part) for part in unloaded))
@@ -74,15 +74,27 @@ def compare(names: Iterable[str], results: Sequence[TestResult]) -> Compared:
     )
 
 
-def belongs(test: str, name: str) -> bool:
-    """Tell whether a test, or a fixture, is part of what a name of the list asks for.
+def _entries(listed: list[str], ids: list[str]) -> tuple[Entry, ...]:
+    """Give each name what is within it; a fixture also to names within its class, which cannot run without it."""
+    seen: dict[str, list[str]] = {name: [] for name in listed}
+    inside: dict[str, list[str]] = {}
+    for name in listed:
+        for outer in _around(name)[1:]:
+            inside.setdefault(outer, []).append(name)
+    for test in ids:
+        where = bare(test) if is_test(test) else owner(test)
+        asked = [name for name in _around(where) if name in seen]
+        if not is_test(test):
+            asked += inside.get(where, [])
+        for name in asked:
+            seen[name].append(test)
+    return tuple(Entry(name=name, seen=tuple(tests)) for name, tests in seen.items())
 
-    A fixture belongs to all names within its class or module: to a test too, which cannot run without it.
-    """
-    name = bare(name)
-    if is_test(test):
-        return _is_within(bare(test), name)
-    return _is_within(owner(test), name) or _is_within(name, owner(test))
+
+def _around(name: str) -> list[str]:
+    """Return a dotted name and all that it lies in, the innermost first."""
+    parts = name.split(".")
+    return [".".join(parts[:n]) for n in range(len(parts), 0, -1)]
 
 
 def is_test(test: str) -> bool:
@@ -105,10 +117,6 @@ def cause(detail: str) -> str:
         if not line.startswith((" ", "\t")):
             return line
     return lines[-1].strip()
-
-
-def _is_within(inner: str, outer: str) -> bool:
-    return inner == outer or inner.startswith(outer + ".")
 
 
 def _is_part(name: str, part: str) -> bool:
