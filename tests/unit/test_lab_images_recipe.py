@@ -80,6 +80,12 @@ def test_the_fingerprint_depends_on_nothing_but_the_files(recipes: Path, tmp_pat
     assert load("box", moved).fingerprint == first
 
 
+def test_what_is_written_about_an_image_does_not_make_it_outdated(recipes: Path) -> None:
+    before = load("box", recipes).fingerprint
+    (recipes / "box" / "README.md").write_text("what it is for")
+    assert load("box", recipes).fingerprint == before
+
+
 def test_steps_of_the_same_number_go_side_by_side_and_the_others_in_order(recipes: Path) -> None:
     groups = [[step.name for step in group] for group in load("box", recipes).groups]
     assert groups == [["10-rootfs"], ["20-packages", "20-venv"], ["30-cloud"], ["50-disk"]]

@@ -42,3 +42,6 @@ try:
 except XenciError as error:
     say(error.sentence)
     sys.exit(1)
+except KeyboardInterrupt:
+    say("interrupted; run again, it goes on with the step that it was in")
+    sys.exit(130)

@@ -137,7 +137,9 @@ def _files(folder: Path, patterns: Iterable[str]) -> set[Path]:
 
 
 def _every_file(folder: Path) -> Iterator[Path]:
-    return (path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    """Walk the recipe's files; what is written about it for people does not change the machine."""
+    files = (path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    return (path for path in files if path != folder / "README.md")
 
 
 def _digest(files: Iterable[Path], texts: Iterable[str], folder: Path) -> str:
