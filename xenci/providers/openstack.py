@@ -55,7 +55,10 @@ class OpenStack:
         return self._call(f"creating {name}", create)
 
     def list(self) -> Servers:
-        return self._call("listing servers", lambda cloud: self._ours(cloud.compute.servers(details=True)))
+        def list_(cloud: Any) -> Servers:
+            return [self._with_fault(cloud, server) for server in self._ours(cloud.compute.servers(details=True))]
+
+        return self._call("listing servers", list_)
 
     def delete(self, server_id: str) -> None:
         self._call(f"deleting {server_id}", lambda cloud: cloud.compute.delete_server(server_id, ignore_missing=True))
@@ -141,6 +144,15 @@ class OpenStack:
             if (server.metadata or {}).get(SYSTEM_KEY) == self._system:
                 found.append(_server(self.name, self._settings.network, server))
         return found
+
+    def _with_fault(self, cloud: Any, server: Server) -> Server:
+        """Ask for what went wrong where the list does not tell: Nova's list has no faults of other cells."""
+        if server.status != "ERROR" or server.fault:
+            return server
+        # 404: it was deleted meanwhile
+        with _ignored(404):
+            return _server(self.name, self._settings.network, cloud.compute.get_server(server.id))
+        return server
 
     def _call(self, doing: str, call: Callable[[Any], _T]) -> _T:
         try:

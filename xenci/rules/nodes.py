@@ -1,0 +1,194 @@
+"""What the cloud's list means for our nodes, and when a launch has failed.
+
+The cloud is listed before the rows are read, so a server without a row is never one that was created meanwhile; and a
+node counts as missing only if its server was known before the list was asked for. Still nobody is deleted or given up
+on one look: a list may lack what a part of the cloud did not tell.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from xenci.model.node import LaunchFailure, NodeState, Server
+
+#: metadata keys of a server: the node's name, and when its row was made, lest another database's node is taken for it
+NODE_KEY = "xenci_node"
+MADE_KEY = "xenci_made_at"
+#: a create call that we lost sight of has shown its server within this time
+SETTLED = timedelta(minutes=2)
+#: how long a server without a row is left alone after it was first seen
+STRAY_GRACE = timedelta(minutes=2)
+#: how often a deletion is asked for
+ASK_AGAIN = timedelta(seconds=30)
+
+#: a server in one of these is no machine that runs
+_DOWN = frozenset({"ERROR", "SHUTOFF", "DELETED", "SOFT_DELETED"})
+LAUNCHING = frozenset({NodeState.BUILDING, NodeState.TESTING})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Node:
+    """A node as the rules see it."""
+
+    id: int
+    name: str
+    label: str
+    provider: str
+    state: NodeState
+    reason: str = ""
+    server_id: str | None = None
+    created_at: datetime
+    active_at: datetime | None = None
+    ssh_at: datetime | None = None
+    ready_at: datetime | None = None
+    #: when it came into its state
+    state_at: datetime
+    #: when the cloud's list first lacked it
+    missing_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deadlines:
+    """How long each part of a launch may take."""
+
+    boot: timedelta
+    ssh: timedelta
+    xen: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """The cloud has the node's server, and it is well so far."""
+
+    node: int
+    server: Server
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """The launch failed."""
+
+    node: int
+    failure: LaunchFailure
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lost:
+    """A node that was launched is no machine any more; its server may still be there."""
+
+    node: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Missing:
+    """The cloud's list lacks the node's server for the first time."""
+
+    node: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gone:
+    """The cloud has no such server any more."""
+
+    node: int
+    #: empty if its deletion was asked for
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stray:
+    """A server of ours that no row accounts for."""
+
+    server: Server
+
+
+Finding = Seen | Failed | Lost | Missing | Gone | Stray
+
+
+def server_name(system: str, node_id: int) -> str:
+    """Return the name of a node and its server."""
+    return f"{system}-node-{node_id:06d}"
+
+
+def metadata_of(name: str, made_at: datetime) -> dict[str, str]:
+    """Return what is written on a node's server, so that it is found again if we die before we know its id."""
+    return {NODE_KEY: name, MADE_KEY: made_at.isoformat()}
+
+
+def compare(
+    *, before: Mapping[int, str | None], servers: Iterable[Server], nodes: Iterable[Node], at: datetime
+) -> list[Finding]:
+    """Compare a cloud's list with the rows of its live nodes.
+
+    `before` are the server ids by node as they were known before the list was asked for, `nodes` are read after it.
+    """
+    by_id = {server.id: server for server in servers}
+    findings: list[Finding] = []
+    for node in nodes:
+        server = _server_of(node, by_id)
+        if server is not None:
+            del by_id[server.id]
+            findings.append(_present(node, server))
+        elif node.server_id is not None and before.get(node.id) == node.server_id:
+            findings.append(_absent(node))
+        elif node.server_id is None and node.state is NodeState.DELETING and at - node.state_at > SETTLED:
+            findings.append(Gone(node=node.id))
+    return findings + [Stray(server=server) for server in by_id.values()]
+
+
+def is_stray_to_be_deleted(*, first_seen_at: datetime, times: int, server: Server, at: datetime) -> bool:
+    """Tell whether a stray was seen often and long enough to be deleted."""
+    return times >= 2 and at - first_seen_at >= STRAY_GRACE and at - server.created_at >= STRAY_GRACE
+
+
+def failure_of(fault: str) -> LaunchFailure:
+    """Return the kind of failure that the cloud's words about a server in ERROR mean."""
+    words = fault.lower()
+    if "quota" in words:
+        return LaunchFailure.QUOTA
+    if "no valid host" in words or "no fixed ip" in words or "insufficient" in words:
+        return LaunchFailure.CAPACITY
+    return LaunchFailure.BOOT
+
+
+def lateness(node: Node, deadlines: Deadlines, at: datetime) -> Failed | None:
+    """Return the failure of a launch that is past the deadline of the part it is in."""
+    if node.state not in LAUNCHING:
+        return None
+    if node.active_at is None:
+        since, limit, failure, what = node.created_at, deadlines.boot, LaunchFailure.BOOT, "the server is not ACTIVE"
+    elif node.ssh_at is None:
+        since, limit, failure, what = node.active_at, deadlines.ssh, LaunchFailure.SSH, "SSH does not answer"
+    else:
+        since, limit, failure, what = node.ssh_at, deadlines.xen, LaunchFailure.XEN, "it is not proved to be a Xen host"
+    if at - since <= limit:
+        return None
+    last = f"; last: {node.reason}" if node.reason else ""
+    return Failed(node=node.id, failure=failure, reason=f"{what} after {limit.total_seconds():g} s{last}")
+
+
+def _server_of(node: Node, by_id: Mapping[str, Server]) -> Server | None:
+    if node.server_id is not None:
+        return by_id.get(node.server_id)
+    identity = metadata_of(node.name, node.created_at).items()
+    found = [server for server in by_id.values() if identity <= server.metadata.items()]
+    return min(found, key=lambda server: server.created_at, default=None)
+
+
+def _present(node: Node, server: Server) -> Finding:
+    if server.status not in _DOWN or node.state in (NodeState.DELETING, NodeState.USED, NodeState.HOLD):
+        return Seen(node=node.id, server=server)
+    words = f"the server is {server.status}" + (f": {server.fault}" if server.fault else "")
+    if node.state in LAUNCHING:
+        return Failed(node=node.id, failure=failure_of(server.fault), reason=words)
+    return Lost(node=node.id, reason=words)
+
+
+def _absent(node: Node) -> Finding:
+    if node.state is NodeState.DELETING:
+        return Gone(node=node.id)
+    if node.missing_at is None:
+        return Missing(node=node.id)
+    return Gone(node=node.id, reason=f"the server vanished from {node.provider}: not deleted by us")

@@ -1,0 +1,226 @@
+"""Which nodes to ask for and which to give up, from the settings, the nodes that there are and the builds that wait.
+
+A label gets a ready node for each waiting build and `min_ready` besides, never more than `max_nodes`. They are spread
+evenly over the providers that work; one that fails is avoided and then left alone for a while (`breaker.py`). A node
+that is being deleted does not count against its label, or a dead cloud would starve the others, but it does count
+against its provider: its server is still there.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from xenci.model.node import NodeState
+from xenci.rules.breaker import Ending, Standing, standing
+from xenci.rules.nodes import LAUNCHING, Node
+
+#: a ready node that nobody needs any more is kept for so long
+SURPLUS_KEPT = timedelta(minutes=30)
+
+_BUSY = frozenset({NodeState.IN_USE, NodeState.USED, NodeState.HOLD})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Need:
+    """A label and how many builds wait for it."""
+
+    label: str
+    min_ready: int
+    max_nodes: int
+    #: a ready node older than this is replaced
+    max_age: timedelta
+    queued: int = 0
+
+    @property
+    def idle(self) -> int:
+        """Nodes that are to be ready."""
+        return self.queued + self.min_ready
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Supply:
+    """A provider and what it may be asked for."""
+
+    name: str
+    labels: frozenset[str]
+    #: most servers of ours at once: its setting, or its quota if that is less
+    capacity: int
+    #: whether it answers
+    is_open: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Launch:
+    """Ask a provider for a node."""
+
+    provider: str
+    label: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retire:
+    """Give up a ready node."""
+
+    node: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """All that a plan is made of."""
+
+    needs: Sequence[Need]
+    supplies: Sequence[Supply]
+    #: the live nodes
+    nodes: Sequence[Node]
+    #: how the last launches ended
+    endings: Sequence[Ending] = ()
+    #: when a label was last asked of a provider
+    asked_at: dict[tuple[str, str], datetime] = field(default_factory=dict)
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What to do now."""
+
+    launches: tuple[Launch, ...]
+    retirements: tuple[Retire, ...]
+    #: labels that lack nodes which nobody can be asked for now, and how many
+    short: dict[str, int]
+
+
+def plan(world: World) -> Plan:
+    """Decide what to do now, so that the same decision is not taken again once it is done."""
+    tally = _Tally(world)
+    launches: list[Launch] = []
+    # builds that wait come before nodes that are kept waiting
+    for wanted in (lambda need: need.queued, lambda need: need.idle):
+        for need in world.needs:
+            launches += _launches(tally, need, wanted)
+    retirements = _orphans(world)
+    short = {}
+    for need in world.needs:
+        retirements += _retirements(tally, need)
+        lacking = min(need.idle - tally.idle_of(need.label), need.max_nodes - tally.alive[need.label])
+        if lacking > 0:
+            short[need.label] = lacking
+    return Plan(launches=tuple(launches), retirements=tuple(retirements), short=short)
+
+
+def standings(world: World) -> dict[tuple[str, str], Standing]:
+    """Return how each provider stands with each of its labels."""
+    return {(s.name, label): standing(world.endings, s.name, label) for s in world.supplies for label in s.labels}
+
+
+class _Tally:
+    """Counts the nodes as the plan grows."""
+
+    def __init__(self, world: World) -> None:
+        self.world = world
+        self.standings = standings(world)
+        self.on_provider = Counter(node.provider for node in world.nodes)
+        self.idle: Counter[tuple[str, str]] = Counter()
+        self.launching: Counter[tuple[str, str]] = Counter()
+        self.alive: Counter[str] = Counter()
+        self.ready: dict[str, list[Node]] = {}
+        self.aged: dict[str, list[Node]] = {}
+        self.last = dict(world.asked_at)
+        ages = {need.label: need.max_age for need in world.needs}
+        for node in world.nodes:
+            if node.state is NodeState.DELETING:
+                continue
+            self.alive[node.label] += 1
+            is_aged = node.state is NodeState.READY and world.at - (node.ready_at or world.at) > ages.get(
+                node.label, timedelta.max
+            )
+            if node.state in LAUNCHING:
+                self.launching[node.provider, node.label] += 1
+            if node.state is NodeState.READY:
+                (self.aged if is_aged else self.ready).setdefault(node.label, []).append(node)
+            if node.state not in _BUSY and not is_aged:
+                self.idle[node.provider, node.label] += 1
+
+    def idle_of(self, label: str) -> int:
+        """Nodes that are ready and not too old, or are becoming ready."""
+        return sum(count for (_, of), count in self.idle.items() if of == label)
+
+    def choose(self, label: str) -> str | None:
+        """Return the provider to ask for another node of a label."""
+        at = self.world.at
+
+        def rank(supply: Supply) -> tuple[object, ...]:
+            key = (supply.name, label)
+            asked_at = self.last.get(key, datetime.min.replace(tzinfo=UTC))
+            return (self.standings[key].is_avoided(at), self.idle[key], self.on_provider[supply.name], asked_at, key)
+
+        fit = [s for s in self.world.supplies if label in s.labels and s.is_open and self._may_ask(s, label)]
+        return min(fit, key=rank).name if fit else None
+
+    def _may_ask(self, supply: Supply, label: str) -> bool:
+        if self.on_provider[supply.name] >= supply.capacity:
+            return False
+        stands = self.standings[supply.name, label]
+        if stands.is_closed(self.world.at):
+            return False
+        # after a pause one launch is tried alone
+        return not (stands.is_broken and self.launching[supply.name, label])
+
+    def add(self, provider: str, label: str) -> Launch:
+        self.on_provider[provider] += 1
+        self.idle[provider, label] += 1
+        self.launching[provider, label] += 1
+        self.alive[label] += 1
+        self.last[provider, label] = self.world.at
+        return Launch(provider=provider, label=label)
+
+
+def _launches(tally: _Tally, need: Need, wanted: Callable[[Need], int]) -> list[Launch]:
+    launches: list[Launch] = []
+    while tally.idle_of(need.label) < wanted(need) and tally.alive[need.label] < need.max_nodes:
+        provider = tally.choose(need.label)
+        if provider is None:
+            break
+        launches.append(tally.add(provider, need.label))
+    return launches
+
+
+def _retirements(tally: _Tally, need: Need) -> list[Retire]:
+    at = tally.world.at
+    aged = sorted(tally.aged.get(need.label, []), key=lambda node: node.ready_at or at)
+    fresh = sorted(tally.ready.get(need.label, []), key=lambda node: node.ready_at or at)
+    reason = f"ready for longer than {need.max_age}"
+    if len(fresh) >= need.idle:
+        surplus = [n for n in fresh[: len(fresh) - need.idle] if at - (n.ready_at or at) > SURPLUS_KEPT]
+        return [Retire(node=node.id, reason=reason) for node in aged] + [
+            Retire(node=node.id, reason="not needed any more") for node in surplus
+        ]
+    if aged and tally.idle_of(need.label) < need.idle and _is_room_all_that_lacks(tally, need):
+        return [Retire(node=aged[0].id, reason=f"{reason}; makes room for its successor")]
+    return []
+
+
+def _is_room_all_that_lacks(tally: _Tally, need: Need) -> bool:
+    """Tell whether a successor of an aged node could be launched if the aged one made room."""
+    if tally.alive[need.label] >= need.max_nodes:
+        return any(
+            need.label in s.labels and s.is_open and not tally.standings[s.name, need.label].is_closed(tally.world.at)
+            for s in tally.world.supplies
+        )
+    homes = {node.provider for node in tally.aged[need.label]}
+    return any(
+        s.name in homes and s.is_open and not tally.standings[s.name, need.label].is_closed(tally.world.at)
+        for s in tally.world.supplies
+        if need.label in s.labels
+    )
+
+
+def _orphans(world: World) -> list[Retire]:
+    """Give up ready nodes of labels that are no longer configured."""
+    known = {need.label for need in world.needs}
+    return [
+        Retire(node=node.id, reason=f"the label {node.label} is no longer configured")
+        for node in world.nodes
+        if node.state is NodeState.READY and node.label not in known
+    ]

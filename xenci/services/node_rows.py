@@ -1,0 +1,71 @@
+"""A node's row as the rules see it, and the few ways in which a row changes its state."""
+
+from datetime import datetime
+
+import structlog
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from xenci.config.models import Label
+from xenci.model.node import LIVE_STATES, LaunchFailure, NodeState
+from xenci.rules.nodes import Deadlines, Node
+from xenci.store.tables import NodeRow
+
+_LOG = structlog.get_logger()
+
+
+def as_node(row: NodeRow) -> Node:
+    """Return what the rules see of a row."""
+    return Node(
+        id=row.id,
+        name=row.name,
+        label=row.label,
+        provider=row.provider,
+        state=NodeState(row.state),
+        reason=row.reason,
+        server_id=row.server_id,
+        created_at=row.created_at,
+        active_at=row.active_at,
+        ssh_at=row.ssh_at,
+        ready_at=row.ready_at,
+        state_at=row.state_at,
+        missing_at=row.missing_at,
+    )
+
+
+def deadlines_of(label: Label) -> Deadlines:
+    """Return a label's deadlines as the rules see them."""
+    return Deadlines(boot=label.deadlines.boot, ssh=label.deadlines.ssh, xen=label.deadlines.xen)
+
+
+def live_nodes(session: Session, provider: str | None = None, *, lock: bool = False) -> list[NodeRow]:
+    """Return the rows of live nodes, of one provider or of all; locked, if they are to be written."""
+    query = select(NodeRow).where(NodeRow.state.in_(LIVE_STATES)).order_by(NodeRow.id)
+    if provider is not None:
+        query = query.where(NodeRow.provider == provider)
+    if lock:
+        query = query.with_for_update()
+    return list(session.scalars(query))
+
+
+def locked(session: Session, node_id: int) -> NodeRow | None:
+    """Return a node's row, locked and as it is now, or None if there is none."""
+    return session.get(NodeRow, node_id, with_for_update=True, populate_existing=True)
+
+
+def change(row: NodeRow, state: NodeState, reason: str, *, at: datetime) -> None:
+    """Bring a node into a state, for a reason that a person understands."""
+    row.state = state
+    row.reason = reason[:1000]
+    row.state_at = at
+    if state is NodeState.DELETED:
+        row.deleted_at = at
+    _LOG.info(f"node.{state}", node=row.name, provider=row.provider, label=row.label, reason=row.reason)
+
+
+def fail(row: NodeRow, failure: LaunchFailure, reason: str, *, at: datetime, is_refused: bool = False) -> None:
+    """End a launch as failed. `is_refused` says that the cloud made no server, so there is nothing to delete."""
+    row.failure = failure
+    row.failed_at = at
+    _LOG.warning("node.launch_failed", node=row.name, provider=row.provider, failure=failure, reason=reason)
+    change(row, NodeState.DELETED if is_refused else NodeState.DELETING, reason, at=at)

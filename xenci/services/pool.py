@@ -1,0 +1,139 @@
+"""Keeps the pool: surveys the clouds, asks for nodes and gives them up as `rules/pool.py` says, and raises alarms.
+
+And the pool's counter: a build takes a ready node here, and leaves it when it has ended. A node serves one build.
+"""
+
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy import func, select, text
+from sqlalchemy.orm import Session, aliased
+
+from xenci.model.node import NodeState
+from xenci.rules.nodes import lateness, server_name
+from xenci.rules.pool import Launch, Retire, plan
+from xenci.services.context import Context
+from xenci.services.engine import nudge
+from xenci.services.node_rows import as_node, change, deadlines_of, fail, live_nodes, locked
+from xenci.services.pool_alarms import tell
+from xenci.services.pool_world import read_world
+from xenci.services.survey import survey
+from xenci.store.tables import NodeRow
+
+_LOG = structlog.get_logger()
+#: advisory lock of whoever plans: "pool"
+_LOCK = 0x706F6F6C
+#: a slow cloud is waited for so long; its survey goes on without us
+_WAIT = timedelta(seconds=8)
+
+
+def tick(ctx: Context, _row: int = 0) -> None:
+    """Look at clouds and rows, and do what follows. Repeatable; several processes may do it at once."""
+    _survey_all(ctx)
+    with ctx.database.session() as session:
+        session.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+        at = ctx.clock()
+        _fail_late(ctx, session, at)
+        world = read_world(ctx, session, at)
+        decided = plan(world)
+        for launch in decided.launches:
+            _launch(ctx, session, launch, at)
+        for retirement in decided.retirements:
+            _retire(session, retirement, at)
+        tell(ctx, session, world, decided, at)
+
+
+def claim(session: Session, label: str, build_id: int) -> NodeRow | None:
+    """Take a ready node for a build, or return None; of the provider with fewer nodes in use, and there the oldest."""
+    other = aliased(NodeRow)
+    in_use = (
+        select(func.count())
+        .where(other.provider == NodeRow.provider, other.state == NodeState.IN_USE)
+        .correlate(NodeRow)
+        .scalar_subquery()
+    )
+    row = session.scalar(
+        select(NodeRow)
+        .where(NodeRow.label == label, NodeRow.state == NodeState.READY, NodeRow.missing_at.is_(None))
+        .order_by(in_use, NodeRow.ready_at, NodeRow.id)
+        .limit(1)
+        .with_for_update(of=NodeRow, skip_locked=True)
+        .execution_options(populate_existing=True)
+    )
+    if row is not None:
+        row.build_id = build_id
+        change(row, NodeState.IN_USE, f"runs build {build_id}", at=_moment(session))
+        session.flush()
+    return row
+
+
+def release(session: Session, node_id: int, reason: str) -> None:
+    """Leave a node whose build has ended: it is deleted. Harmless if it is not in use any more."""
+    row = locked(session, node_id)
+    if row is not None and row.state == NodeState.IN_USE:
+        change(row, NodeState.USED, reason, at=_moment(session))
+        nudge(session, "node", row.id)
+
+
+def _survey_all(ctx: Context) -> None:
+    """Survey every provider, each in a thread of its own: one that hangs holds up no other."""
+    pool = ThreadPoolExecutor(max_workers=max(1, len(ctx.providers)), thread_name_prefix="survey")
+    futures = [pool.submit(survey, ctx, name) for name in ctx.providers]
+    for future in futures:
+        future.add_done_callback(_log_failure)
+    done, late = wait(futures, timeout=_WAIT.total_seconds())
+    pool.shutdown(wait=False)
+    if late:
+        _LOG.info("pool.cloud_is_slow", surveys=len(late))
+    for future in done:
+        future.result()
+
+
+def _log_failure(future: Future[None]) -> None:
+    error = future.exception()
+    if error is not None:
+        _LOG.error("pool.survey_failed", error=f"{type(error).__name__}: {error}")
+
+
+def _fail_late(ctx: Context, session: Session, at: datetime) -> None:
+    """End launches that are past their deadlines, also where nothing answers that could be asked."""
+    limits = {label.name: deadlines_of(label) for label in ctx.settings.labels}
+    for row in live_nodes(session):
+        late = lateness(as_node(row), limits[row.label], at) if row.label in limits else None
+        if late is not None:
+            session.refresh(row, with_for_update=True)
+            if lateness(as_node(row), limits[row.label], at):
+                fail(row, late.failure, late.reason, at=at)
+                nudge(session, "node", row.id)
+
+
+def _launch(ctx: Context, session: Session, launch: Launch, at: datetime) -> None:
+    """Write the row first: its name finds the server again if we die before we know the server's id."""
+    number = session.execute(text("select nextval(pg_get_serial_sequence('nodes', 'id'))")).scalar_one()
+    row = NodeRow(
+        id=number,
+        name=server_name(ctx.settings.system, number),
+        label=launch.label,
+        provider=launch.provider,
+        state=NodeState.BUILDING,
+        reason=f"to be created on {launch.provider}",
+        created_at=at,
+        state_at=at,
+    )
+    session.add(row)
+    session.flush()
+    nudge(session, "node", number)
+    _LOG.info("node.building", node=row.name, provider=row.provider, label=row.label)
+
+
+def _retire(session: Session, retirement: Retire, at: datetime) -> None:
+    row = locked(session, retirement.node)
+    if row is not None and row.state == NodeState.READY:
+        change(row, NodeState.DELETING, retirement.reason, at=at)
+        nudge(session, "node", row.id)
+
+
+def _moment(session: Session) -> datetime:
+    moment: datetime = session.execute(select(func.clock_timestamp())).scalar_one()
+    return moment

@@ -1,0 +1,61 @@
+"""Opens and closes the alarms of the pool, as `rules/pool_alarms.py` says."""
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from xenci.rules.pool import Plan, World, standings
+from xenci.rules.pool_alarms import Alarm, Cloud, LabelFacts, alarms
+from xenci.services.context import Context
+from xenci.store.marks import clear_alarm, open_alarms, raise_alarm
+from xenci.store.tables import ProviderRow, StrayRow
+
+#: a stray that lives longer is told
+_STRAY_TOLD = timedelta(minutes=15)
+#: an open alarm that says the same is written again after this time
+_REPEAT = timedelta(minutes=1)
+
+
+def tell(ctx: Context, session: Session, world: World, decided: Plan, at: datetime) -> None:
+    """Open the alarms that should be open, and close those that should not."""
+    facts = {row.name: row for row in session.scalars(select(ProviderRow))}
+    old = select(StrayRow.provider, func.count()).where(
+        StrayRow.deleted_at.is_(None), StrayRow.first_seen_at < at - _STRAY_TOLD
+    )
+    wanted = alarms(
+        clouds=[_cloud(p.name, p.max_servers, facts.get(p.name)) for p in ctx.settings.providers],
+        labels=[
+            LabelFacts(name=label.name, launch_attempts=label.launch_attempts, short=decided.short.get(label.name, 0))
+            for label in ctx.settings.labels
+        ],
+        nodes=world.nodes,
+        endings=world.endings,
+        standings=standings(world),
+        strays={row[0]: row[1] for row in session.execute(old.group_by(StrayRow.provider))},
+        at=at,
+    )
+    _settle(session, wanted, at)
+
+
+def _settle(session: Session, wanted: list[Alarm], at: datetime) -> None:
+    there = {row.key: row for row in open_alarms(session) if row.key.startswith(("provider:", "label:"))}
+    for alarm in wanted:
+        row = there.pop(alarm.key, None)
+        if row is None or row.detail != alarm.detail[:4000] or at - row.seen_at > _REPEAT:
+            raise_alarm(session, alarm.key, brief=alarm.brief, detail=alarm.detail, remedy=alarm.remedy, at=at)
+    for key in there:
+        clear_alarm(session, key, at=at)
+
+
+def _cloud(name: str, max_servers: int, row: ProviderRow | None) -> Cloud:
+    if row is None:
+        return Cloud(name=name, max_servers=max_servers)
+    return Cloud(
+        name=name,
+        max_servers=max_servers,
+        quota=row.quota,
+        failing_since=row.failing_since,
+        error=row.error,
+        remedy=row.remedy,
+    )
