@@ -3,7 +3,7 @@
 from xenci.config.models import Provider, Settings
 from xenci.errors import ConfigError, Temporary
 from xenci.gerrit.rest import Rest
-from xenci.gerrit.stream import Stream
+from xenci.services.streams import open_stream
 from xenci.providers.registry import open_provider
 from xenci.services.context import free_gb, gerrit_password
 from xenci.store import schema
@@ -30,7 +30,7 @@ def gerrit_rest(settings: Settings) -> str:
 
 def gerrit_stream(settings: Settings) -> str:
     """Try the host key, our key and the right to stream."""
-    stream = Stream(settings.gerrit.ssh)
+    stream = open_stream(settings)
     try:
         for _ in stream.lines():
             return f"{settings.gerrit.ssh.host}:{settings.gerrit.ssh.port} streams events to us"

@@ -22,8 +22,8 @@ from xenci.services.hosts import HostCache
 from xenci.services.keys import ensure_node_key
 from xenci.store.database import Database, open_database
 
-#: opens a connection to a node: address, user, pinned host key
-Connect = Callable[[str, str, str], Host]
+#: opens a connection to a node: address, user, pinned host key, port
+Connect = Callable[[str, str, str, int], Host]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -71,8 +71,8 @@ def build_context(settings: Settings, *, database: Database | None = None) -> Co
     settings.state_dir.mkdir(parents=True, exist_ok=True)
     key = ensure_node_key(settings.node_key)
 
-    def open_host(address: str, user: str, host_key: str) -> Host:
-        return connect(address, user=user, key=settings.node_key, host_key=host_key)
+    def open_host(address: str, user: str, host_key: str, port: int) -> Host:
+        return connect(address, user=user, key=settings.node_key, host_key=host_key, port=port)
 
     return Context(
         settings=settings,

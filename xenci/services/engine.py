@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import Any
 
 import procrastinate
+import psycopg
 import structlog
 from procrastinate import exceptions
 from procrastinate.job_context import JobContext
@@ -47,9 +48,10 @@ _DEFERRER = procrastinate.App(connector=procrastinate.SyncPsycopgConnector())
 def defer(session: Session, step: str, row: int = 0, *, after: timedelta = timedelta()) -> None:
     """Give a nudge as part of the session's transaction; nothing happens if the same one waits already."""
     raw = session.connection().connection.driver_connection
+    assert isinstance(raw, psycopg.Connection)
     name = f"{step}:{row}"
     try:
-        with session.begin_nested():
+        with raw.transaction():
             _DEFERRER.configure_task(
                 step,
                 lock=name,

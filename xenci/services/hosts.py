@@ -10,22 +10,22 @@ from xenci.host.port import Host, HostLost
 class HostCache:
     """One connection for each node, used by one step at a time; a lost one is forgotten."""
 
-    def __init__(self, connect: Callable[[str, str, str], Host]) -> None:
+    def __init__(self, connect: Callable[[str, str, str, int], Host]) -> None:
         self._connect = connect
         self._open: dict[str, Host] = {}
         self._locks: dict[str, Lock] = {}
         self._lock = Lock()
 
     @contextmanager
-    def host(self, address: str, *, user: str, host_key: str) -> Iterator[Host]:
+    def host(self, address: str, *, user: str, host_key: str, port: int = 22) -> Iterator[Host]:
         """Lend the connection to a node, made if there is none. Raises HostLost (Temporary)."""
-        name = f"{user}@{address} {host_key}"
+        name = f"{user}@{address} {port} {host_key}"
         with self._lock:
             lock = self._locks.setdefault(name, Lock())
         with lock:
             host = self._open.get(name)
             if host is None:
-                host = self._open[name] = self._connect(address, user, host_key)
+                host = self._open[name] = self._connect(address, user, host_key, port)
             try:
                 yield host
             except HostLost:

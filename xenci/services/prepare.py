@@ -14,7 +14,7 @@ from xenci.config.models import Job
 from xenci.gerrit.trees import CarryConflict, MergeConflict, Prepared
 from xenci.model.build import BuildsetState, BuildState
 from xenci.model.outcome import Fault, Result
-from xenci.rules.trigger import is_branch_covered
+from xenci.rules.branches import is_branch_covered
 from xenci.services.context import Context
 from xenci.services.engine import defer
 from xenci.store.marks import clear_alarm, raise_alarm

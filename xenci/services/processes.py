@@ -10,7 +10,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from xenci.errors import Permanent
-from xenci.gerrit.stream import Stream
+from xenci.services.streams import open_stream
 from xenci.services.context import Context
 from xenci.services.engine import run_worker
 from xenci.services.listener import listen
@@ -49,7 +49,7 @@ def run_all(ctx: Context, app: FastAPI) -> None:
 
 
 def _listen(ctx: Context, stop: threading.Event) -> None:
-    listen(ctx, lambda: Stream(ctx.settings.gerrit.ssh), stop)
+    listen(ctx, lambda: open_stream(ctx.settings), stop)
 
 
 def _on_end(call: Callable[[], None]) -> None:

@@ -90,7 +90,8 @@ def on_node(ctx: Context, work: Work) -> AbstractContextManager[Host]:
     node = work.node
     if not (node.address and node.host_key):
         raise HostLost(f"node {node.name} has no address or host key")
-    return ctx.hosts.host(node.address, user=work.label.ssh_user, host_key=node.host_key)
+    label = work.label
+    return ctx.hosts.host(node.address, user=label.ssh_user, host_key=node.host_key, port=label.ssh_port)
 
 
 def _push(ctx: Context, work: Work, run: Run, commit: str, *, then: str) -> Next:

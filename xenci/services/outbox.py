@@ -1,0 +1,91 @@
+"""Puts what is to be said about a buildset into the outbox, in the transaction that ends it."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from urllib.parse import quote
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from xenci.model.build import ReportState, Run
+from xenci.model.outcome import Result, Verdict
+from xenci.model.tests import TestStatus
+from xenci.rules.message import BuildLine, FailedTest, MessageFacts, Versions, comment, tag
+from xenci.rules.voting import allowed_vote, why_not_reported
+from xenci.services.context import Context
+from xenci.services.engine import defer
+from xenci.store.tables import BuildRow, BuildsetRow, ReportRow, TestRow
+
+
+def put(ctx: Context, session: Session, buildset: BuildsetRow, builds: Sequence[BuildRow], verdict: Verdict) -> None:
+    """Write the report of a finished buildset, with the vote that its pipeline allows; or why there is none."""
+    mode = ctx.settings.pipeline(buildset.pipeline).mode
+    # whether the patch set is still current is asked of Gerrit at the moment of posting
+    buildset.vote = allowed_vote(
+        mode, verdict, is_current=True, is_open=True, proves_xen=all(_proves_xen(ctx, build) for build in builds)
+    )
+    silent = why_not_reported(mode, verdict, is_current=True, is_open=True)
+    made = session.execute(
+        insert(ReportRow)
+        .values(
+            buildset_id=buildset.id,
+            message=message_of(ctx, session, buildset, builds, verdict),
+            vote=buildset.vote,
+            tag=tag(buildset.pipeline),
+            state=ReportState.DROPPED if silent else ReportState.PENDING,
+            reason=silent or "",
+            next_at=ctx.clock(),
+        )
+        .on_conflict_do_nothing(index_elements=[ReportRow.buildset_id])
+        .returning(ReportRow.id)
+    ).scalar()
+    if made is not None and silent is None:
+        defer(session, "report", made)
+
+
+def message_of(
+    ctx: Context, session: Session, buildset: BuildsetRow, builds: Sequence[BuildRow], verdict: Verdict
+) -> str:
+    """Return the comment about a buildset."""
+    web = ctx.settings.web.public_url
+    patchset = buildset.patchset
+    return comment(
+        MessageFacts(
+            pipeline=buildset.pipeline,
+            builds=tuple(_line(ctx, session, build) for build in builds),
+            vote=buildset.vote,
+            reasons=verdict.reasons,
+            versions=Versions(
+                patchset=f"{patchset.change.number},{patchset.number}",
+                branch=patchset.change.branch,
+                tip_sha=buildset.tip_sha or "",
+                merged_sha=buildset.merged_sha or "",
+                carry=tuple(str(subject) for subject in builds[0].carry) if builds else (),
+            ),
+            contact=ctx.settings.contact,
+            buildset_url=f"{web}buildset/{buildset.uuid}",
+        )
+    )
+
+
+def _line(ctx: Context, session: Session, build: BuildRow) -> BuildLine:
+    page = f"{ctx.settings.web.public_url}build/{build.uuid}"
+    query = select(TestRow.test_id).where(
+        TestRow.build_id == build.id,
+        TestRow.run == Run.FIRST,
+        TestRow.status.in_([TestStatus.FAIL, TestStatus.UXSUCCESS]),
+    )
+    failed = session.scalars(query.order_by(TestRow.id)).all()
+    began, ended = build.started_at, build.finished_at
+    return BuildLine(
+        job=build.job,
+        url=page,
+        result=Result(build.result or Result.ERROR),
+        duration=ended - began if began and ended else timedelta(),
+        failed=tuple(FailedTest(id=test, url=f"{page}/tests#{quote(test, safe='')}") for test in failed),
+    )
+
+
+def _proves_xen(ctx: Context, build: BuildRow) -> bool:
+    return ctx.settings.label(ctx.settings.job(build.job).label).hypervisor == "xen"
