@@ -137,7 +137,8 @@ def _meet(ctx: Context, row: NodeRow) -> bool:
     if key is None:
         return False
     try:
-        with ctx.hosts.host(row.address or "", user=ctx.settings.label(row.label).ssh_user, host_key=key) as host:
+        label = ctx.settings.label(row.label)
+        with ctx.hosts.host(row.address or "", user=label.ssh_user, host_key=key, port=label.ssh_port) as host:
             output = host.run("uname -a", timeout=_PATIENCE)
     except HostKeyChanged as error:
         # a restored machine's console begins with the keys of the one it was saved from: read it again
@@ -175,7 +176,8 @@ def _prove(ctx: Context, row: NodeRow) -> bool:
     """Have it proved what the label asks for; then it is ready."""
     label = ctx.settings.label(row.label)
     try:
-        with ctx.hosts.host(row.address or "", user=label.ssh_user, host_key=row.host_key or "") as host:
+        key = row.host_key or ""
+        with ctx.hosts.host(row.address or "", user=label.ssh_user, host_key=key, port=label.ssh_port) as host:
             if label.hypervisor == "xen":
                 facts = prove_host(host).as_json()
             else:

@@ -8,7 +8,6 @@ are units of its systemd and do not notice.
 from datetime import timedelta
 
 import structlog
-from sqlalchemy import text
 
 from xenci.errors import Permanent
 from xenci.host.port import HostKeyChanged, HostLost
@@ -18,6 +17,7 @@ from xenci.services.advance import course, judge
 from xenci.services.advance.work import Next, Work, read_work
 from xenci.services.context import Context
 from xenci.services.engine import defer
+from xenci.services.fence import fenced
 from xenci.store.tables import BuildRow
 
 _LOG = structlog.get_logger()
@@ -30,14 +30,9 @@ _LOCK = 0x6275
 
 def advance(ctx: Context, build_id: int) -> None:
     """Take a build one step further. Repeatable, and one at a time by an advisory lock."""
-    with ctx.database.engine.connect() as fence:
-        fence.execution_options(isolation_level="AUTOCOMMIT")
-        if not fence.execute(text("select pg_try_advisory_lock(:a, :b)"), {"a": _LOCK, "b": build_id}).scalar():
-            return
-        try:
+    with fenced(ctx.database, _LOCK, build_id) as is_mine:
+        if is_mine:
             _advance(ctx, build_id)
-        finally:
-            fence.execute(text("select pg_advisory_unlock(:a, :b)"), {"a": _LOCK, "b": build_id})
 
 
 def _advance(ctx: Context, build_id: int) -> None:
