@@ -50,6 +50,16 @@ class Blame(StrEnum):
     UNPROVED = "unproved"
 
 
+_WORST_FIRST = (Blame.CHANGE, Blame.UNPROVED, Blame.FLAKY, Blame.TIP_TOO)
+#: what is said of a failed test in a few words
+BLAME_WORDS = {
+    Blame.CHANGE: "passes on the tip",
+    Blame.TIP_TOO: "fails on the tip too",
+    Blame.FLAKY: "passed when run again",
+    Blame.UNPROVED: "not compared with the tip",
+}
+
+
 def run_facts(
     results: Iterable[TestResult],
     never_started: Iterable[str] = (),
@@ -83,6 +93,13 @@ def blame(test: str, again: RunFacts | None, tip: RunFacts | None) -> Blame:
             return {"passed": Blame.CHANGE, "failed": Blame.TIP_TOO}.get(answer, Blame.UNPROVED)
         case _:
             return Blame.UNPROVED
+
+
+def ranked(first: RunFacts, again: RunFacts | None, tip: RunFacts | None) -> list[tuple[str, Blame]]:
+    """Return the tests that failed in the first run, the change's first, then what is least explained."""
+    order = list(_WORST_FIRST)
+    blamed = [(test, blame(test, again, tip)) for test in first.failed]
+    return sorted(blamed, key=lambda pair: (order.index(pair[1]), pair[0]))
 
 
 def outcome(test: str, run: RunFacts | None) -> str:
