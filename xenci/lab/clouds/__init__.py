@@ -93,7 +93,8 @@ def restart_nova(paths: LabPaths, cloud: str) -> None:
     place = Cloud.of(paths, cloud)
     processes.end(paths.run, place.process("nova"))
     launch.start_nova(paths, place)
-    launch.await_nova(paths, place)
+    launch.await_api(paths, place, "nova")
+    launch.await_compute(paths, place)
 
 
 def running_machines(paths: LabPaths) -> list[Machine]:

@@ -18,8 +18,8 @@ from xenci.lab.clouds import conf, environment
 from xenci.lab.clouds.layout import PORTS, SERVICES, Cloud
 from xenci.lab.paths import LabPaths
 
-#: Seconds for a service to listen, on a machine that is busy with other things.
-PATIENCE = 180.0
+#: Seconds for a service to listen: seldom more than 20, but many times that beside several emulated machines.
+PATIENCE = 600.0
 #: Which process serves an API.
 _SERVED_BY = {name: "nova" if name == "placement" else name for name in PORTS}
 
@@ -36,21 +36,25 @@ class PortBusy(Permanent):
     """A port of the lab's clouds is taken by another program."""
 
 
-def up(paths: LabPaths, cloud: Cloud, limits: conf.Limits, *, compute: bool = True) -> None:
-    """Start a cloud's services and return when they answer and, if `compute`, nova-compute is known.
+def up(paths: LabPaths, cloud: Cloud, limits: conf.Limits) -> None:
+    """Start a cloud's services and return when every API answers and nova-compute is known; harmless if they run.
 
-    Harmless if they run. Raises CloudDidNotStart with the last lines of the log.
+    Raises PortBusy, and CloudDidNotStart with the last lines of the log.
     """
     cloud.folder.mkdir(parents=True, exist_ok=True)
     conf.write(cloud, environment.venv(paths) / "etc", limits)
     refuse_busy_ports(paths, [cloud])
     for name in ("keystone", "glance", "neutron"):
-        _start(paths, cloud, name, ["serve.py", name, str(cloud.port + PORTS[name]), str(cloud.folder)])
-    start_nova(paths, cloud, compute=compute)
+        start_api(paths, cloud, name)
+    start_nova(paths, cloud)
     for name in PORTS:
-        _await(paths, cloud, name, partial(listens, cloud.port + PORTS[name]))
-    if compute:
-        _await(paths, cloud, "nova", cloud.ready.exists)
+        await_api(paths, cloud, name)
+    await_compute(paths, cloud)
+
+
+def start_api(paths: LabPaths, cloud: Cloud, name: str) -> None:
+    """Start keystone, glance or neutron, without waiting; harmless if it runs."""
+    _start(paths, cloud, name, ["serve.py", name, str(cloud.port + PORTS[name]), str(cloud.folder)])
 
 
 def start_nova(paths: LabPaths, cloud: Cloud, *, compute: bool = True) -> None:
@@ -62,9 +66,13 @@ def start_nova(paths: LabPaths, cloud: Cloud, *, compute: bool = True) -> None:
     _start(paths, cloud, "nova", arguments)
 
 
-def await_nova(paths: LabPaths, cloud: Cloud) -> None:
-    """Wait until Nova's API listens and nova-compute is known."""
-    _await(paths, cloud, "nova", partial(listens, cloud.port + PORTS["nova"]))
+def await_api(paths: LabPaths, cloud: Cloud, name: str) -> None:
+    """Wait until an API listens."""
+    _await(paths, cloud, _SERVED_BY[name], partial(listens, cloud.port + PORTS[name]))
+
+
+def await_compute(paths: LabPaths, cloud: Cloud) -> None:
+    """Wait until nova-compute is known to its cloud."""
     _await(paths, cloud, "nova", cloud.ready.exists)
 
 
@@ -151,8 +159,7 @@ def _log(paths: LabPaths, cloud: Cloud, name: str) -> Path:
     return paths.log / f"{cloud.process(name)}.log"
 
 
-def _await(paths: LabPaths, cloud: Cloud, api: str, is_up: Callable[[], bool]) -> None:
-    name = _SERVED_BY[api]
+def _await(paths: LabPaths, cloud: Cloud, name: str, is_up: Callable[[], bool]) -> None:
     limit = time.monotonic() + PATIENCE
     while not is_up():
         lives = _lives(paths, cloud, name)

@@ -139,8 +139,11 @@ class _Run:
         self._manage("nova", "nova.conf", "db", "sync")
 
     def services(self) -> None:
-        """Start the APIs."""
-        launch.up(self._paths, self._seed, _LIMITS, compute=False)
+        """Start what the seeding asks: keystone, and Nova's API for the flavors."""
+        launch.start_api(self._paths, self._seed, "keystone")
+        launch.start_nova(self._paths, self._seed, compute=False)
+        launch.await_api(self._paths, self._seed, "keystone")
+        launch.await_api(self._paths, self._seed, "nova")
 
     def seed(self) -> None:
         """Make the accounts, endpoints and flavors."""
