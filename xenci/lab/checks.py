@@ -61,7 +61,7 @@ def require(paths: LabPaths) -> None:
 
 def find(paths: LabPaths) -> list[Problem]:
     """Return every problem of this machine; empty means that the lab can start."""
-    found = [*_root(), *_tools(), *_places(paths), *_ports(paths)]
+    found = [*_root(), *_tools(), *_places(paths), *ports(paths)]
     found += memory(_available_gb(), held_gb(paths))
     found += disk(paths.cache, _free_gb(paths.cache), DISK_TO_MAKE_GB if _to_make(paths) else DISK_GB)
     found += disk(paths.state, _free_gb(paths.state), DISK_GB)
@@ -125,7 +125,8 @@ def _places(paths: LabPaths) -> Iterator[Problem]:
             yield Problem(what=what, remedy=f"chmod o+x {closed[0]}, or choose another place than {place}")
 
 
-def _ports(paths: LabPaths) -> Iterator[Problem]:
+def ports(paths: LabPaths) -> Iterator[Problem]:
+    """Judge the lab's ports: who has one that is not a process of this very lab."""
     ours = {process.pid for process in processes.all_of(paths.run) if process.lives}
     foreign = [taken for taken in listeners.on(all_ports(paths)) if not _is_in(ours, taken.pid)]
     if foreign:

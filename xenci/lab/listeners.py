@@ -1,7 +1,7 @@
 """Who listens on a TCP port of this machine, as the kernel tells it."""
 
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -67,14 +67,23 @@ def _owners(inodes: set[str]) -> dict[str, int]:
     for process in Path("/proc").iterdir():
         if not process.name.isdigit():
             continue
-        try:
-            links = [os.readlink(link) for link in (process / "fd").iterdir()]
-        except OSError:
-            continue  # it ended, or belongs to somebody else
-        for link in links:
+        for link in _links(process / "fd"):
             if link in wanted:
                 owners.setdefault(wanted[link], int(process.name))
     return owners
+
+
+def _links(folder: Path) -> Iterator[str]:
+    """Yield what a process has open; files come and go meanwhile, and so do processes."""
+    try:
+        files = list(folder.iterdir())
+    except OSError:
+        return  # it ended, or belongs to somebody else
+    for file in files:
+        try:
+            yield os.readlink(file)
+        except OSError:
+            continue
 
 
 def _command(pid: int | None) -> str:
