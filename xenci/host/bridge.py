@@ -92,8 +92,9 @@ class Bridge:
         try:
             while data := channel.recv(65536):
                 connection.sendall(data)
-            connection.shutdown(socket.SHUT_WR)
             while words := channel.recv_stderr(4096):
                 self._words = (self._words + words)[-_MOST_WORDS:]
+            # last, so that who has seen the end can ask for the complaint
+            connection.shutdown(socket.SHUT_WR)
         except (paramiko.SSHException, EOFError, OSError) as error:
             _log.debug("host.pipe.ended", way="from the node", why=str(error))

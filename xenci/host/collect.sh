@@ -2,7 +2,7 @@
 # collect.sh OUT LIMIT [NAME=PATH].. : on a Xen host, gather what a build must publish in the folder OUT, made anew.
 # A file longer than LIMIT bytes keeps its end and is marked `cut` in the manifest, OUT/manifest.txt, which is printed.
 # NAME=PATH: further files; NAME/=FOLDER: the files of a folder. No command may hang: each has an end in time.
-# XENCI_ROOT: a folder in place of / for the files, so that the script can be tried anywhere.
+# XENCI_ROOT: a folder in place of / for the known files, so that the script can be tried anywhere.
 LC_ALL=C; export LC_ALL
 out=$1; limit=$2; shift 2
 root=${XENCI_ROOT:-}
@@ -46,7 +46,8 @@ conf() {    # conf NAME PATH: a configuration file without what opens a door
     mask < "$2" > "$(room "$1")"
 }
 mask() {
-    sed -E -e 's/^([[:space:]]*[A-Za-z0-9_]*([Pp]assword|passwd|secret|fixed_key|private_key|api_key|token)[[:space:]]*[=:][[:space:]]*)[^[:space:]].*$/\1***/' \
+    sed -E -e '/[=:][[:space:]]*([Tt]rue|[Ff]alse)[[:space:]]*$/b' \
+        -e 's/^([[:space:]]*[A-Za-z0-9_]*([Pp]assword|passwd|secret|fixed_key|private_key|api_key|token)[[:space:]]*[=:][[:space:]]*)[^[:space:]].*$/\1***/' \
         -e 's#(://[^:/@[:space:]]*):[^@/[:space:]]+@#\1:***@#g'
 }
 
@@ -92,8 +93,8 @@ said system/disk.txt df -h
 for more in "$@"; do
     name=${more%%=*}; path=${more#*=}
     case $name in
-        */) keep_all "${name%/}" "$root$path";;
-        *) keep "$name" "$root$path";;
+        */) keep_all "${name%/}" "$path";;
+        *) keep "$name" "$path";;
     esac
 done
 
