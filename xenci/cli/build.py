@@ -55,8 +55,8 @@ def show_build(build: BuildArgument, config: ConfigOption = None, json: JsonOpti
     show_one(facts, as_json=json)
 
 
-@app.command()
-def tests(build: BuildArgument, config: ConfigOption = None, json: JsonOption = False) -> None:
+@app.command("tests")
+def list_tests(build: BuildArgument, config: ConfigOption = None, json: JsonOption = False) -> None:
     """List a build's tests with their results."""
     with database_of(config).session() as session:
         row = find(session, build)

@@ -1,5 +1,6 @@
 """`xenci change`: what became of a change."""
 
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
@@ -43,7 +44,9 @@ def show_change(
                         "fault": b.fault,
                         "vote": b.vote,
                         "reasons": b.reasons,
-                        "reports": [{"state": r.state, "reason": r.reason, "posted_at": r.posted_at} for r in b.reports],
+                        "reports": [
+                            {"state": r.state, "reason": r.reason, "posted_at": r.posted_at} for r in b.reports
+                        ],
                     }
                     for b in p.buildsets
                 ],
@@ -62,7 +65,7 @@ def show_change(
     show_one(facts, as_json=json)
 
 
-def _line(patchset: dict[str, object]) -> str:
+def _line(patchset: Mapping[str, object]) -> str:
     text = f"{patchset['patchset']}: "
     buildsets = patchset["buildsets"]
     if not isinstance(buildsets, list) or not buildsets:

@@ -1,5 +1,6 @@
 """`xenci lab …`: the whole world of this CI on one machine, for newcomers, operators and tests."""
 
+import contextlib
 import signal
 from typing import Annotated
 
@@ -7,11 +8,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from xenci.lab import demo as lab_demo
 from xenci.lab import logs as lab_logs
 from xenci.lab import push as lab_push
 from xenci.lab import status as lab_status
 from xenci.lab import world
 from xenci.lab.paths import LabPaths
+from xenci.lab.progress import say
 from xenci.lab.push.kinds import KINDS
 
 app = typer.Typer(
@@ -34,11 +37,25 @@ def up(
     xenci: Annotated[bool, typer.Option(help="Start xenci as well, on this lab.")] = True,
 ) -> None:
     """Bring the lab up; what is up already stays as it is."""
-    for ending in (signal.SIGINT, signal.SIGTERM):  # a shell that started us in the background had SIGINT ignored
-        signal.signal(ending, signal.default_int_handler)
+    _let_be_interrupted()
     paths = LabPaths.of_environment()
     world.up(paths, xenci=xenci)
     _show(lab_status.read(paths))
+
+
+@app.command()
+def demo() -> None:
+    """Bring the lab up, push a good change and a bad one, show what becomes of them; then stay until Ctrl-C."""
+    _let_be_interrupted()
+    paths = LabPaths.of_environment()
+    try:
+        lab_demo.run(paths)
+        say("all of it stays up until Ctrl-C")
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.pause()
+    finally:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # an impatient second Ctrl-C would leave something behind
+        world.down(paths)
 
 
 @app.command()
@@ -81,6 +98,12 @@ def logs(
     """Print the log of one process of the lab."""
     for line in lab_logs.lines(lab_logs.file(LabPaths.of_environment(), name), follow=follow):
         typer.echo(line)
+
+
+def _let_be_interrupted() -> None:
+    """Make SIGINT and SIGTERM a KeyboardInterrupt, also where a shell started us in the background."""
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(ending, signal.default_int_handler)
 
 
 def _show(found: lab_status.Status) -> None:

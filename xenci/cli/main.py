@@ -49,13 +49,14 @@ def set_up_log(*, verbose: bool) -> None:
     """Log to standard error: colours on a terminal, JSON lines elsewhere or with XENCI_LOG=json."""
     level = logging.DEBUG if verbose else logging.INFO
     is_terminal = sys.stderr.isatty() and os.environ.get("XENCI_LOG") != "json"
+    coloured = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.format_exc_info,
-            structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback) if is_terminal else structlog.processors.JSONRenderer(),
+            coloured if is_terminal else structlog.processors.JSONRenderer(),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),

@@ -20,7 +20,7 @@ from xenci.lab.paths import LabPaths
 from xenci.lab.progress import say
 from xenci.lab.push import Pushed
 from xenci.store.database import Database, open_database
-from xenci.store.tables import BuildRow, BuildsetRow, ChangeRow, EvidenceRow, NodeRow, PatchsetRow
+from xenci.store.tables import BuildsetRow, ChangeRow, EvidenceRow, NodeRow, PatchsetRow
 
 #: the changes of the demo, and the votes that they deserve
 CHANGES: Mapping[str, int] = {"good": 1, "bad": -1}
@@ -65,7 +65,9 @@ class Follower:
                 self._once(f"evidence {evidence.id}", f"{kind:<7} build {build.id}: {_evidence(evidence)}")
             if build.result:
                 words = " ".join(str(reason) for reason in build.reasons)
-                self._once(f"end {build.id}", f"{kind:<7} build {build.id}: {build.result}, fault {build.fault}. {words}")
+                self._once(
+                    f"end {build.id}", f"{kind:<7} build {build.id}: {build.result}, fault {build.fault}. {words}"
+                )
 
     def _once(self, key: str, text: str) -> None:
         if key not in self.told:
@@ -88,7 +90,9 @@ def run(paths: LabPaths) -> None:
         _sum_up(paths, database, pushed, web)
     finally:
         database.dispose()
-    wrong = [f"{kind}: {votes.get(kind)} instead of {want:+d}" for kind, want in CHANGES.items() if votes.get(kind) != want]
+    wrong = [
+        f"{kind}: {votes.get(kind)} instead of {want:+d}" for kind, want in CHANGES.items() if votes.get(kind) != want
+    ]
     if wrong:
         raise DemoFailed("; ".join(wrong), remedy=f"{web}builds and {web}health tell why")
 
@@ -147,9 +151,7 @@ def _took(buildset: BuildsetRow, posted: datetime | None) -> str:
         for phase in build.phases
         if phase.finished_at
     )
-    waited = sum(
-        (build.started_at - build.created_at).total_seconds() for build in buildset.builds if build.started_at
-    )
+    waited = sum((build.started_at - build.created_at).total_seconds() for build in buildset.builds if build.started_at)
     return (
         f"event to vote {whole:.0f} s, of it {phases:.0f} s the build's phases and {waited:.0f} s waiting for a node, "
         f"so {whole - phases - waited:.0f} s are xenci's own"
@@ -175,7 +177,7 @@ def _node(node: NodeRow) -> str:
     words = {
         "building": "server asked of the cloud",
         "testing": f"answers over SSH at {node.address}; is it a Xen host?",
-        "ready": f"a Xen {facts.get('xen_version', '')} host, proved through libvirt {facts.get('libvirt_version', '')}",
+        "ready": f"a Xen {facts.get('xen_version')} host, proved through libvirt {facts.get('libvirt_version')}",
         "in-use": f"runs build {node.build_id}",
     }
     return words.get(node.state, f"{node.state}{': ' + node.reason if node.reason else ''}")
@@ -190,5 +192,3 @@ def _evidence(evidence: EvidenceRow) -> str:
 
 def _short(text: str) -> str:
     return text if len(text) < 150 else text[:147] + "..."
-
-

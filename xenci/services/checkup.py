@@ -3,9 +3,9 @@
 from xenci.config.models import Provider, Settings
 from xenci.errors import ConfigError, Temporary
 from xenci.gerrit.rest import Rest
-from xenci.services.streams import open_stream
 from xenci.providers.registry import open_provider
 from xenci.services.context import free_gb, gerrit_password
+from xenci.services.streams import open_stream
 from xenci.store import schema
 from xenci.store.database import open_database
 

@@ -24,7 +24,7 @@ from xenci.rules.recheck import recheck_request
 from xenci.rules.trigger import Decision, Heard, Ignore, KnownRun, Run, Seen, decide, reconcile
 from xenci.services.context import Context
 from xenci.services.engine import defer
-from xenci.store.tables import BuildRow, BuildsetRow, ChangeRow, CommentRow, EventRow, PatchsetRow
+from xenci.store.tables import BuildsetRow, ChangeRow, CommentRow, EventRow, PatchsetRow
 
 _LOG = structlog.get_logger()
 #: reason of a buildset that was ended as its change was closed, or a newer patch set came

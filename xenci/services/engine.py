@@ -42,6 +42,9 @@ Step = Callable[[Context, int], None]
 #: steps of this process whose last turn failed, so that the next good one closes their alarm
 _FAILING: set[tuple[str, int]] = set()
 
+#: Asks a worker to end; may be called from any thread.
+Stopper = Callable[[], None]
+
 _DEFERRER = procrastinate.App(connector=procrastinate.SyncPsycopgConnector())
 
 
@@ -95,7 +98,11 @@ def rescue(database: Database) -> int:
 
 
 def run_worker(
-    ctx: Context, steps: dict[str, Step], *, concurrency: int = 8, stop: Callable[[Callable[[], None]], None] | None = None
+    ctx: Context,
+    steps: dict[str, Step],
+    *,
+    concurrency: int = 8,
+    stop: Callable[[Stopper], None] | None = None,
 ) -> None:
     """Run steps until asked to end by SIGTERM or SIGINT, or by the function that `stop` is handed.
 
@@ -113,9 +120,7 @@ def run_worker(
     asyncio.run(_work(app, concurrency, stop))
 
 
-async def _work(
-    app: procrastinate.App, concurrency: int, stop: Callable[[Callable[[], None]], None] | None
-) -> None:
+async def _work(app: procrastinate.App, concurrency: int, stop: Callable[[Stopper], None] | None) -> None:
     loop = asyncio.get_running_loop()
     loop.set_default_executor(ThreadPoolExecutor(concurrency + 2, thread_name_prefix="step"))
     async with app.open_async():
@@ -135,7 +140,7 @@ async def _work(
             for one in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(one, task.cancel)
         else:
-            stop(lambda: loop.call_soon_threadsafe(task.cancel))
+            stop(lambda: _ask_to_end(loop, task))
         try:
             await task
         except asyncio.CancelledError:
@@ -143,6 +148,10 @@ async def _work(
     if stop is None:
         # threads that hang in a call to a node would keep the process; what they do can be repeated
         os._exit(0)
+
+
+def _ask_to_end(loop: asyncio.AbstractEventLoop, task: asyncio.Task[None]) -> None:
+    loop.call_soon_threadsafe(task.cancel)
 
 
 def _wrapped(ctx: Context, name: str, step: Step) -> Callable[[int], None]:

@@ -54,7 +54,7 @@ def message_of(
         MessageFacts(
             pipeline=buildset.pipeline,
             builds=tuple(_line(ctx, session, build) for build in builds),
-            vote=buildset.vote,
+            fault=verdict.fault,
             reasons=verdict.reasons,
             versions=Versions(
                 patchset=f"{patchset.change.number},{patchset.number}",

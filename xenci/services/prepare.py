@@ -142,5 +142,3 @@ def end_silently(
     buildset.conflict = conflict
     buildset.finished_at = ctx.clock()
     _LOG.info("buildset.ended", buildset=buildset.id, result=result, reason=reason)
-
-

@@ -10,11 +10,11 @@ import uvicorn
 from fastapi import FastAPI
 
 from xenci.errors import Permanent
-from xenci.services.streams import open_stream
 from xenci.services.context import Context
 from xenci.services.engine import run_worker
 from xenci.services.listener import listen
 from xenci.services.steps import STEPS
+from xenci.services.streams import open_stream
 
 _LOG = structlog.get_logger()
 
@@ -68,6 +68,8 @@ def _bind(host: str, port: int) -> socket.socket:
         sock.bind((host, port))
     except OSError as error:
         sock.close()
-        raise PortTaken(f"{host}:{port}: {error.strerror}", remedy="end what listens there, or change web.port") from error
+        raise PortTaken(
+            f"{host}:{port}: {error.strerror}", remedy="end what listens there, or change web.port"
+        ) from error
     sock.listen(128)
     return sock

@@ -1,4 +1,4 @@
-"""Every few seconds: looks at the rows and nudges what should be moving. The reason why nothing needs to be remembered."""
+"""Every few seconds: looks at the rows and nudges what should be moving, so that nothing needs to be remembered."""
 
 from datetime import timedelta
 

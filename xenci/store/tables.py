@@ -6,7 +6,8 @@ Names of enumerations are stored as text, checked by the program: a new member n
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, DateTime, ForeignKey, Index, String, Text, UniqueConstraint, func, text
+from sqlalchemy import BigInteger, DateTime, ForeignKey, Index, String, Text, UniqueConstraint, func
+from sqlalchemy import text as sql
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
@@ -38,8 +39,8 @@ class ChangeRow(Base):
     owner: Mapped[str] = mapped_column(server_default="")
     #: NEW MERGED ABANDONED
     status: Mapped[str] = mapped_column(server_default="NEW")
-    wip: Mapped[bool] = mapped_column(server_default=text("false"))
-    private: Mapped[bool] = mapped_column(server_default=text("false"))
+    wip: Mapped[bool] = mapped_column(server_default=sql("false"))
+    private: Mapped[bool] = mapped_column(server_default=sql("false"))
     topic: Mapped[str] = mapped_column(server_default="")
     url: Mapped[str] = mapped_column(server_default="")
     seen_at: Mapped[datetime] = mapped_column(server_default=func.now())
@@ -59,7 +60,7 @@ class PatchsetRow(Base):
     sha: Mapped[str]
     ref: Mapped[str]
     kind: Mapped[str] = mapped_column(server_default="REWORK")
-    files: Mapped[list[Any]] = mapped_column(server_default=text("'[]'"))
+    files: Mapped[list[Any]] = mapped_column(server_default=sql("'[]'"))
     uploaded_at: Mapped[datetime]
     #: why no pipeline runs it, e.g. "only documentation files"; NULL if one does
     not_run: Mapped[str | None]
@@ -105,7 +106,7 @@ class CommentRow(Base):
     kind: Mapped[str]
     text: Mapped[str]
     #: whether the patch set was current and the change open when it was read
-    is_eligible: Mapped[bool] = mapped_column(server_default=text("true"))
+    is_eligible: Mapped[bool] = mapped_column(server_default=sql("true"))
 
 
 class BuildsetRow(Base):
@@ -130,7 +131,7 @@ class BuildsetRow(Base):
     result: Mapped[str | None]
     fault: Mapped[str | None]
     vote: Mapped[int | None]
-    reasons: Mapped[list[Any]] = mapped_column(server_default=text("'[]'"))
+    reasons: Mapped[list[Any]] = mapped_column(server_default=sql("'[]'"))
     #: when the trigger happened in Gerrit
     triggered_at: Mapped[datetime]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
@@ -166,7 +167,7 @@ class BuildRow(Base):
     node_id: Mapped[int | None] = mapped_column(ForeignKey("nodes.id"), index=True)
     result: Mapped[str | None]
     fault: Mapped[str | None]
-    reasons: Mapped[list[Any]] = mapped_column(server_default=text("'[]'"))
+    reasons: Mapped[list[Any]] = mapped_column(server_default=sql("'[]'"))
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
     #: when it got its node
     started_at: Mapped[datetime | None]
@@ -178,13 +179,13 @@ class BuildRow(Base):
     #: the same without the change
     tip_tree_sha: Mapped[str | None]
     #: subjects of the carried commits
-    carry: Mapped[list[Any]] = mapped_column(server_default=text("'[]'"))
+    carry: Mapped[list[Any]] = mapped_column(server_default=sql("'[]'"))
     #: proof of the tree under test: what nova-renew told, and whether it agrees
     proof: Mapped[dict[str, Any] | None]
     #: ids of tests that the job's list asks for and that were seen, counted per run: {"first": {"passed": 3, ..}}
-    counts: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    counts: Mapped[dict[str, Any]] = mapped_column(server_default=sql("'{}'"))
     #: what advance() needs to remember between its steps (offsets of followed files, tries)
-    memory: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    memory: Mapped[dict[str, Any]] = mapped_column(server_default=sql("'{}'"))
 
     buildset: Mapped[BuildsetRow] = relationship(back_populates="builds")
     node: Mapped["NodeRow | None"] = relationship(foreign_keys=[node_id])
@@ -264,7 +265,7 @@ class ArtifactRow(Base):
     name: Mapped[str]
     size: Mapped[int] = mapped_column(BigInteger)
     #: the node's file was larger than the limit and was cut
-    is_cut: Mapped[bool] = mapped_column(server_default=text("false"))
+    is_cut: Mapped[bool] = mapped_column(server_default=sql("false"))
     stored_at: Mapped[datetime] = mapped_column(server_default=func.now())
 
     build: Mapped[BuildRow] = relationship(back_populates="artifacts")
@@ -292,7 +293,7 @@ class NodeRow(Base):
     failure: Mapped[str | None]
     failed_at: Mapped[datetime | None]
     #: facts proved when it became ready: xl info, libvirt's version and URI
-    facts: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+    facts: Mapped[dict[str, Any]] = mapped_column(server_default=sql("'{}'"))
     #: the build that it runs or ran; one use per node
     build_id: Mapped[int | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now())
@@ -375,9 +376,7 @@ class AlarmRow(Base):
     """Something that needs a person, once per key while it lasts."""
 
     __tablename__ = "alarms"
-    __table_args__ = (
-        Index("ux_alarms_open", "key", unique=True, postgresql_where=text("closed_at IS NULL")),
-    )
+    __table_args__ = (Index("ux_alarms_open", "key", unique=True, postgresql_where=sql("closed_at IS NULL")),)
 
     id: Mapped[int] = mapped_column(primary_key=True)
     #: e.g. `provider:ca:quota`

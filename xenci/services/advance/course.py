@@ -3,7 +3,6 @@
 import json
 import shlex
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from datetime import timedelta
 
 import structlog
@@ -13,6 +12,7 @@ from xenci.host.port import CommandFailed, Host, HostLost, Unit, UnitState
 from xenci.model.build import Phase, Run
 from xenci.rules.reruns import next_run
 from xenci.services.advance import collect, evidence, judge
+from xenci.services.advance.door import on_node
 from xenci.services.advance.facts import gather, listed
 from xenci.services.advance.follow import LOOK_EVERY, console, is_all_here, stream, watch
 from xenci.services.advance.work import Next, Work, begin_phase, end_phase, is_late
@@ -64,7 +64,7 @@ def run_on_tip(ctx: Context, work: Work) -> Next:
 
 def collect_logs(ctx: Context, work: Work) -> Next:
     """Gather the logs on the node and fetch them; without them the build is judged all the same."""
-    return collect.step(ctx, work)
+    return collect.collect(ctx, work)
 
 
 def pass_judgement(ctx: Context, work: Work) -> None:
@@ -83,15 +83,6 @@ STEPS: dict[str, StepOfCourse] = {
     "collect": collect_logs,
     "judge": pass_judgement,
 }
-
-
-def on_node(ctx: Context, work: Work) -> AbstractContextManager[Host]:
-    """Lend the connection to the build's node."""
-    node = work.node
-    if not (node.address and node.host_key):
-        raise HostLost(f"node {node.name} has no address or host key")
-    label = work.label
-    return ctx.hosts.host(node.address, user=label.ssh_user, host_key=node.host_key, port=label.ssh_port)
 
 
 def _push(ctx: Context, work: Work, run: Run, commit: str, *, then: str) -> Next:

@@ -103,9 +103,7 @@ def begin_phase(ctx: Context, work: Work, phase: Phase, run: Run, *, unit: str =
         return row
 
 
-def end_phase(
-    ctx: Context, work: Work, phase: Phase, run: Run, *, outcome: str, exit_code: int | None = None
-) -> None:
+def end_phase(ctx: Context, work: Work, phase: Phase, run: Run, *, outcome: str, exit_code: int | None = None) -> None:
     """Write down how a phase ended; the first ending counts."""
     with ctx.database.session() as session:
         row = _phase(session, work.build_id, phase, run)
