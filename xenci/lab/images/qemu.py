@@ -140,7 +140,7 @@ def answering_agent(path: Path, seconds: float, *, lives: Callable[[], bool]) ->
     limit = time.monotonic() + seconds
     while True:
         try:
-            agent = Agent(path, 5)
+            agent = Agent(path, 15)
         except NoAnswer:
             if not lives():
                 raise NoAnswer("the machine ended", remedy="Its console.log says why") from None

@@ -15,7 +15,7 @@ from xenci.lab.images.qemu import NoAnswer
 from xenci.lab.images.recipe import Warming
 from xenci.lab.progress import say, step
 
-_LOG = "/run/golden-prepare.log"
+_LOG, _CODE = "/run/prepare.log", "/run/prepare.code"
 
 
 class NotWarm(Permanent):
@@ -63,23 +63,29 @@ def _boot(machine: Machine, warming: Warming) -> None:
 
 
 def _prepare(machine: Machine, warming: Warming) -> None:
-    with machine.agent(60) as agent:
-        pid = agent.run("/bin/sh", "-c", f"{warming.prepare} > {_LOG} 2>&1")
-    limit, seen, code = time.monotonic() + warming.prepare_seconds, 0, None
-    while code is None:
+    """Run the command in the machine and tell what it prints. Its end is a file there, so no lost answer loses it."""
+    with machine.agent(120) as agent:
+        agent.run("/bin/sh", "-c", f"{warming.prepare} > {_LOG} 2>&1; echo $? > {_CODE}.new; mv {_CODE}.new {_CODE}")
+    limit, seen, code = time.monotonic() + warming.prepare_seconds, 0, b""
+    while not code:
         time.sleep(5)
-        with machine.agent(300) as agent:
-            code = agent.exit_code(pid)
-            news = agent.read(_LOG, seen)
-        if code is None:  # half a line is told when it is whole
+        try:
+            with machine.agent(300) as agent:
+                code = agent.read(_CODE).strip()
+                news = agent.read(_LOG, seen)
+        except NoAnswer:
+            if not machine.lives or time.monotonic() > limit:
+                raise
+            continue
+        if not code:  # half a line is told when it is whole
             news = news[: news.rfind(b"\n") + 1]
         seen += len(news)
         for line in news.decode(errors="replace").splitlines():
             say(f"  in the machine: {line}")
-        if code is None and time.monotonic() > limit:
+        if not code and time.monotonic() > limit:
             raise NotWarm(f"{warming.prepare} goes on after {warming.prepare_seconds:.0f} s")
-    if code:
-        raise NotWarm(f"{warming.prepare} ended with {code}", remedy="What it said is above, and in the image's log")
+    if code != b"0":
+        raise NotWarm(f"{warming.prepare} ended with {code.decode()}", remedy="What it said is in the lines above")
 
 
 def _save(machine: Machine, warming: Warming) -> None:
