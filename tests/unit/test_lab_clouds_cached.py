@@ -16,10 +16,11 @@ def made(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("hashed", [True, False])
-def test_a_marked_folder_is_usable(made: Path, hashed: bool) -> None:
-    cached.mark(made, "inputs", hashed=hashed)
-    assert cached.why_not_usable(made, "inputs") is None
+@pytest.mark.parametrize("contents", [True, False])
+@pytest.mark.parametrize("thorough", [True, False])
+def test_a_marked_folder_is_usable(made: Path, contents: bool, thorough: bool) -> None:
+    cached.mark(made, "inputs", contents=contents)
+    assert cached.why_not_usable(made, "inputs", thorough=thorough) is None
 
 
 def test_a_folder_that_is_not_there_is_said_so(tmp_path: Path) -> None:
@@ -45,26 +46,26 @@ def test_a_half_written_mark_does_not_count(made: Path) -> None:
 def test_a_missing_file_is_noticed(made: Path) -> None:
     cached.mark(made, "inputs")
     (made / "sub" / "file").unlink()
-    assert "damaged: files 1 instead of 2" in (cached.why_not_usable(made, "inputs") or "")
+    assert "damaged: 1 files instead of 2" in (cached.why_not_usable(made, "inputs") or "")
 
 
 def test_a_truncated_file_is_noticed(made: Path) -> None:
     cached.mark(made, "inputs")
     (made / "sub" / "file").write_text("cont")
-    assert "damaged: bytes" in (cached.why_not_usable(made, "inputs") or "")
+    assert "bytes instead of" in (cached.why_not_usable(made, "inputs") or "")
 
 
-def test_a_changed_byte_is_noticed_where_contents_are_noted(made: Path) -> None:
-    cached.mark(made, "inputs", hashed=True)
+def test_a_changed_byte_is_noticed_by_a_thorough_look(made: Path) -> None:
+    cached.mark(made, "inputs", contents=True)
     (made / "sub" / "file").write_text("CONTENT")
-    assert "damaged: content" in (cached.why_not_usable(made, "inputs") or "")
+    assert "not what was written" in (cached.why_not_usable(made, "inputs", thorough=True) or "")
 
 
 def test_bytecode_that_python_writes_later_is_no_damage(made: Path) -> None:
-    cached.mark(made, "inputs", hashed=True)
+    cached.mark(made, "inputs", contents=True)
     (made / "sub" / "__pycache__").mkdir()
     (made / "sub" / "__pycache__" / "file.cpython-311.pyc").write_text("code")
-    assert cached.why_not_usable(made, "inputs") is None
+    assert cached.why_not_usable(made, "inputs", thorough=True) is None
 
 
 def test_a_fingerprint_knows_the_bounds_of_its_parts(tmp_path: Path) -> None:

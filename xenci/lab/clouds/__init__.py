@@ -35,10 +35,14 @@ def prepare(paths: LabPaths) -> None:
     From nothing it takes some minutes and wants a package index; afterwards a second, and no network. Raises
     ProgramMissing, PackagesNotInstalled, TemplateNotMade.
     """
+    _prepare(paths, thorough=False)
+
+
+def _prepare(paths: LabPaths, *, thorough: bool) -> None:
     environment.check_programs()
     with lock.held(paths.cache / "clouds" / "lock", "the clouds' packages and template"):
         environment.prepare(paths)
-        template.prepare(paths)
+        template.prepare(paths, thorough=thorough)
 
 
 def ports(paths: LabPaths) -> list[int]:
@@ -113,6 +117,7 @@ def _database(paths: LabPaths) -> Cluster:
         stop(paths)
         for name in CLOUDS:
             shutil.rmtree(Cloud.of(paths, name).folder, ignore_errors=True)
+        _prepare(paths, thorough=True)
         template.copy_databases(template.place(paths) / "pg", state(paths))
         made_of.write_text(template.fingerprint())
     cluster.start()

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 _MARK = "made.json"
+_EMPTY = {"fingerprint": "", "files": 0, "bytes": 0, "contents": None}
 
 
 def fingerprint(*parts: str | Path) -> str:
@@ -28,41 +29,48 @@ def fingerprint(*parts: str | Path) -> str:
     return digest.hexdigest()
 
 
-def mark(folder: Path, made_of: str, *, hashed: bool = False) -> None:
-    """Say that the folder is whole. With `hashed` its files' content is noted too, not only their number and size."""
-    text = json.dumps({"fingerprint": made_of, "inventory": _inventory(folder, hashed=hashed), "hashed": hashed})
+def mark(folder: Path, made_of: str, *, contents: bool = False) -> None:
+    """Say that the folder is whole. With `contents` what its files contain is noted too, not only how many they are."""
+    noted = {"fingerprint": made_of, **_sizes(folder), "contents": _contents(folder) if contents else None}
     new = folder / (_MARK + ".new")
-    new.write_text(text)
+    new.write_text(json.dumps(noted))
     new.rename(folder / _MARK)
 
 
-def why_not_usable(folder: Path, made_of: str) -> str | None:
-    """Return why a cached folder has to be made (again), or None if it is whole and up to date."""
+def why_not_usable(folder: Path, made_of: str, *, thorough: bool = False) -> str | None:
+    """Return why a cached folder has to be made (again), or None if it is whole and up to date.
+
+    With `thorough` every file is read, where mark() noted what is in them.
+    """
     if not folder.exists():
         return "it is not there"
     try:
-        known = json.loads((folder / _MARK).read_text())
+        noted = {**_EMPTY, **json.loads((folder / _MARK).read_text())}
     except FileNotFoundError:
         return "an earlier attempt was interrupted"
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, TypeError) as error:
         return f"its mark cannot be read ({error})"
-    if known["fingerprint"] != made_of:
+    if noted["fingerprint"] != made_of:
         return "its recipe has changed"
-    found = _inventory(folder, hashed=known["hashed"])
-    if found != known["inventory"]:
-        return f"it is damaged: {_difference(known['inventory'], found)}"
+    for what, found in _sizes(folder).items():
+        if found != noted[what]:
+            return f"it is damaged: {found} {what} instead of {noted[what]}"
+    if thorough and noted["contents"] is not None and noted["contents"] != _contents(folder):
+        return "it is damaged: a file is not what was written"
     return None
 
 
-def _difference(known: dict[str, int | str], found: dict[str, int | str]) -> str:
-    return ", ".join(f"{key} {found[key]} instead of {known[key]}" for key in known if found[key] != known[key])
+def _sizes(folder: Path) -> dict[str, int]:
+    sizes = [os.lstat(path).st_size for path in _content_files(folder)]
+    return {"files": len(sizes), "bytes": sum(sizes)}
 
 
-def _inventory(folder: Path, *, hashed: bool) -> dict[str, int | str]:
-    files = [path for path in _files(folder) if path.name not in (_MARK, _MARK + ".new")]
-    sizes = [os.lstat(path).st_size for path in files]
-    content = fingerprint(*sorted(f for f in files if not f.is_symlink())) if hashed else "not looked at"
-    return {"files": len(files), "bytes": sum(sizes), "content": content}
+def _contents(folder: Path) -> str:
+    return fingerprint(*sorted(path for path in _content_files(folder) if not path.is_symlink()))
+
+
+def _content_files(folder: Path) -> Iterator[Path]:
+    return (path for path in _files(folder) if path.name not in (_MARK, _MARK + ".new"))
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -37,13 +37,13 @@ def fingerprint() -> str:
     )
 
 
-def prepare(paths: LabPaths) -> None:
+def prepare(paths: LabPaths, *, thorough: bool = False) -> None:
     """Make the template unless it is there, whole and up to date. The caller holds the cache's lock.
 
-    Each of its two steps is made beside its place and moved there when it is whole: an interrupted attempt leaves
-    nothing that counts, and the next one goes on with the step that was interrupted.
+    With `thorough` its files are read for that. Each of its two steps is made beside its place and moved there when it
+    is whole: an interrupted attempt leaves nothing that counts, and the next one goes on with the interrupted step.
     """
-    reason = cached.why_not_usable(place(paths), fingerprint())
+    reason = cached.why_not_usable(place(paths), fingerprint(), thorough=thorough)
     if reason is None:
         return
     say(f"the clouds' template is made, since {reason}")
@@ -57,7 +57,7 @@ def prepare(paths: LabPaths) -> None:
     with step("template: accounts, endpoints, flavors"):
         _make(paths, made, _accounts, schemas / "pg")
         _keep_only_what_is_copied(Cloud.in_folder(paths, "seed", made))
-        cached.mark(made, fingerprint(), hashed=True)
+        cached.mark(made, fingerprint(), contents=True)
     shutil.rmtree(place(paths), ignore_errors=True)
     made.rename(place(paths))
     shutil.rmtree(schemas)
