@@ -51,6 +51,16 @@ class Machine:
         process = processes.find(self.run, _NAME)
         return process is not None and process.lives
 
+    @property
+    def cpu_seconds(self) -> float:
+        """Processor time that QEMU has used: progress that a busy host does not distort. 0.0 if it does not live."""
+        process = processes.find(self.run, _NAME)
+        try:
+            fields = Path(f"/proc/{process.pid if process else 0}/stat").read_text().rsplit(")", 1)[1].split()
+        except FileNotFoundError:
+            return 0.0
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
     def start(self, *, ssh_port: int | None = None, memory: Path | None = None) -> None:
         """Start QEMU: booting, or with `memory` restored from it; SSH at 127.0.0.1:ssh_port. Raises NotStarted."""
         for name in ("qmp.sock", "agent.sock"):

@@ -44,7 +44,7 @@ class Step:
 class Warming:
     """How the machine is booted and used once, before it is saved while it runs."""
 
-    #: limit of the first boot; each repetition gets as much more
+    #: limit of the first boot, in seconds of processor time; each repetition gets half of it more
     boot_seconds: float
     attempts: int
     #: shell command, run in the machine by its guest agent; empty: nothing

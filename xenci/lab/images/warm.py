@@ -49,17 +49,27 @@ def _boot(machine: Machine, warming: Warming) -> None:
     for attempt in range(1, warming.attempts + 1):
         shutil.copyfile(pristine, machine.disk)
         limit = warming.boot_seconds * (1 + attempt / 2)
-        with step(f"boot the machine, attempt {attempt} of {warming.attempts}, up to {limit:.0f} s"):
+        with step(f"boot the machine, attempt {attempt} of {warming.attempts}, up to {limit:.0f} s of processor time"):
             machine.start()
-            try:
-                machine.agent(limit).__exit__(None, None, None)
-            except NoAnswer as silence:
-                say(f"  {silence}")
-                shutil.copyfile(machine.console, machine.folder / f"console-{attempt}.log")
-                machine.end()
-                continue
-            return
+            if _comes_up(machine, limit):
+                return
+            shutil.copyfile(machine.console, machine.folder / f"console-{attempt}.log")
+            machine.end()
     raise NotWarm("no boot came to its end", remedy=f"Read {machine.folder}/console-*.log")
+
+
+def _comes_up(machine: Machine, cpu_seconds: float) -> bool:
+    """Wait until the agent answers; give up on a machine that has used its time, or stands still for ten times that."""
+    limit = time.monotonic() + 10 * cpu_seconds
+    while True:
+        try:
+            machine.agent(10).__exit__(None, None, None)
+        except NoAnswer as silence:
+            if machine.lives and machine.cpu_seconds < cpu_seconds and time.monotonic() < limit:
+                continue
+            say(f"  {silence.sentence} It has used {machine.cpu_seconds:.0f} s of processor time.")
+            return False
+        return True
 
 
 def _prepare(machine: Machine, warming: Warming) -> None:
