@@ -29,7 +29,7 @@ class LocalStore:
         self._max_build = int(limits.max_build_mb * _MB)
         self._max_files = limits.max_files
 
-    def put(self, build: str, name: str, data: bytes | Readable) -> Stored:
+    def put(self, build: str, name: str, data: bytes | Readable, *, is_cut: bool = False) -> Stored:
         path = self._prepare(build, name)
         old = path.stat().st_size if path.exists() else 0
         room = min(self._max_file, max(0, self._max_build - self._total(build) + old))
@@ -42,7 +42,7 @@ class LocalStore:
             raise BadName(f"{name!r} is a folder of the build") from error
         finally:
             new.unlink(missing_ok=True)
-        return self._note(build, name, size=min(taken, room), taken=taken)
+        return self._note(build, name, size=min(taken, room), taken=taken + is_cut)
 
     def append(self, build: str, name: str, data: bytes, *, at: int | None = None) -> Stored:
         path = self._prepare(build, name)

@@ -51,8 +51,10 @@ class Readable(Protocol):
 class ArtifactStore(Protocol):
     """Files by build and name. A build is named by its uuid. All raise BadName; OSError if a disk fails."""
 
-    def put(self, build: str, name: str, data: bytes | Readable) -> Stored:
+    def put(self, build: str, name: str, data: bytes | Readable, *, is_cut: bool = False) -> Stored:
         """Keep a file whole, in place of an older one of that name; what is over a limit is cut.
+
+        `is_cut` says that it was cut before it came here.
 
         Raises TooManyArtifacts.
         """

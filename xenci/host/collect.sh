@@ -1,6 +1,7 @@
 #!/bin/sh
 # collect.sh OUT LIMIT [NAME=PATH].. : on a Xen host, gather what a build must publish in the folder OUT, made anew.
-# A file longer than LIMIT bytes keeps its end and is marked `cut` in the manifest, OUT/manifest.txt, which is printed.
+# A file longer than LIMIT bytes keeps its end, says so in its first line and in the manifest, OUT/manifest.txt, which
+# is printed: size, `cut` or `-`, name.
 # NAME=PATH: further files; NAME/=FOLDER: the files of a folder. No command may hang: each has an end in time.
 # XENCI_ROOT: a folder in place of / for the known files, so that the script can be tried anywhere.
 LC_ALL=C; export LC_ALL
@@ -24,7 +25,8 @@ keep() {    # keep NAME PATH: a file; one that is not there is left out
     name=$(plain "$1"); to=$(room "$name")
     size=$(stat -L -c %s "$2") || return 0
     if [ "$size" -gt "$limit" ]; then
-        tail -c "$limit" "$2" > "$to"; echo "$name" >> "$out.cut"
+        { echo "[$((size - limit)) bytes before this line were left out]"; tail -c "$limit" "$2"; } > "$to"
+        echo "$name" >> "$out.cut"
     else
         cat "$2" > "$to"
     fi
