@@ -229,6 +229,13 @@ def test_a_followed_log_goes_on_with_what_is_written_meanwhile(tmp_path: Path) -
     assert next(lines) == "half and half"
 
 
+@pytest.mark.parametrize("port", ["", "many", "15050", "25500", "-100", "0"])
+def test_a_port_that_cannot_be_the_labs_first_is_refused(monkeypatch: pytest.MonkeyPatch, port: str) -> None:
+    monkeypatch.setenv("XENCI_LAB_PORT", port)
+    with pytest.raises(ConfigError, match="XENCI_LAB_PORT"):
+        LabPaths.of_environment()
+
+
 def test_an_unknown_kind_of_push_is_told_the_known_ones(as_environment: LabPaths) -> None:
     refused = CliRunner().invoke(app, ["push", "nonsense"])
     assert isinstance(refused.exception, Permanent)

@@ -32,6 +32,9 @@ TOOLS = {
     "zstd": "zstd",
     "debootstrap": "debootstrap",
     "setpriv": "util-linux",
+    "unshare": "util-linux",
+    "mke2fs": "e2fsprogs",
+    "cpio": "cpio",
 }
 #: an unprivileged shell may lack these, where some of the programs are
 _SEARCH = os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin"

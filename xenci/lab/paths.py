@@ -10,6 +10,8 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from xenci.errors import ConfigError
+
 CLOUDS = ("ca", "cb")
 
 
@@ -46,8 +48,11 @@ class LabPaths:
 
     @classmethod
     def of_environment(cls) -> "LabPaths":
-        """Read XENCI_LAB_DIR, XENCI_CACHE_DIR and XENCI_LAB_PORT."""
-        return cls(state=state_dir(), cache=cache_dir(), port=int(os.environ.get("XENCI_LAB_PORT", "15000")))
+        """Read XENCI_LAB_DIR, XENCI_CACHE_DIR and XENCI_LAB_PORT. Raises ConfigError for a port that cannot be."""
+        text = os.environ.get("XENCI_LAB_PORT", "15000")
+        if not text.isdigit() or not 1100 <= int(text) < 25500 or int(text) % 100:
+            raise ConfigError(f"XENCI_LAB_PORT is {text!r}", remedy="name a multiple of 100 from 1100 to 25400")
+        return cls(state=state_dir(), cache=cache_dir(), port=int(text))
 
     @property
     def run(self) -> Path:

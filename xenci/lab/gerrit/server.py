@@ -14,7 +14,8 @@ from xenci.lab.progress import step
 NAME = "gerrit"
 #: the serial collector and one compiler: 11 s to the first answer and 320 MB, instead of 20 s and 390 MB
 _FLAGS = ("-Xmx384m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djava.net.preferIPv4Stack=true")
-_PATIENCE = 240.0
+#: seconds; eleven are usual, but two emulated machines may be booting beside it
+_PATIENCE = 900.0
 _OPENER = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
