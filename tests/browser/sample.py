@@ -148,7 +148,7 @@ class Sample:
         ready = state not in ("building", "testing")
         row = NodeRow(
             name=name, label="xen", provider=provider, state=state, reason="", server_id=f"id-{name}",
-            address="127.153.0.10", facts={"xen_version": "4.17.5", "libvirt": "9.0.0"} if ready else {},
+            address="127.153.0.10", facts={"xen_version": "4.17.5", "libvirt_version": "9.0.0"} if ready else {},
             build_id=build.id if build else None, created_at=self.minutes(ago), active_at=self.minutes(ago - 1),
             ready_at=self.minutes(ago - 2) if ready else None, state_at=self.minutes(2),
             deleted_at=self.now if state == "deleted" else None,
@@ -211,10 +211,17 @@ class Sample:
         guest = {"uuid": "aaf4bd05-0b8c-4d0c-9d0e-11b1a64b4c0e", "domain": "instance-00000002", "state": "running"}
         self.session.add(EvidenceRow(build_id=build.id, kind="host", seen_at=seen, content=content))
         self.session.add(EvidenceRow(build_id=build.id, kind="guest", seen_at=seen, content=guest))
-        build.proof = {
-            "commit": build.tree_sha, "nova_file": "/opt/stack/nova/nova/__init__.py", "from_elsewhere": [],
-            "began_at": seen.isoformat(), "agrees": True,
-        }  # fmt: skip
+        proof = {
+            "commit": build.tree_sha,
+            "nova_file": "/opt/stack/nova/nova/__init__.py",
+            "from_elsewhere": [],
+            "changed_files": "",
+            "checked_out_at": seen.timestamp() - 40,
+            "began_at": seen.timestamp() - 31,
+            "pid": 899,
+            "modules": 1411,
+        }
+        build.proof = {"first": proof}
 
     def artifact(self, build: BuildRow, name: str, content: bytes) -> None:
         """Write a file of a build, with its row."""
@@ -299,8 +306,8 @@ def _good(s: Sample) -> None:
     s.good_tests(build)
     s.phases(build, "tree", "nova", "tempest", "collect")
     s.evidence(build)
-    s.artifact(build, "nova.log", long_log(build.started_at or s.now, 4000))
-    s.artifact(build, "xl-info.txt", b"xen_version            : 4.17.5\nxen_caps               : xen-3.0-x86_64\n")
+    s.artifact(build, "logs/nova.log", long_log(build.started_at or s.now, 4000))
+    s.artifact(build, "node/xl-info.txt", b"xen_version            : 4.17.5\nxen_caps               : xen-3.0-x86_64\n")
     s.report(buildset, vote=1)
 
 
@@ -320,7 +327,7 @@ def _bad(s: Sample) -> None:
     s.evidence(build)
     for name, content in bad_logs().items():
         s.artifact(build, name, content)
-    s.artifact(build, "tempest.subunit", BAD.read_bytes())
+    s.artifact(build, "tempest/first.subunit", BAD.read_bytes())
     s.report(buildset, vote=-1)
     s.session.add(
         CommentRow(
@@ -401,7 +408,7 @@ def _running(s: Sample) -> None:
         ],
     )  # fmt: skip
     s.phases(build, "tree", "nova", "tempest")
-    s.artifact(build, "tempest.log", long_log(build.started_at or s.now, 300))
+    s.artifact(build, "logs/tempest.log", long_log(build.started_at or s.now, 300))
     waiting = s.buildset(s.change("api: name the field", ago=2), "waiting", ago=2, state="running")
     queued = s.build(waiting, "waiting", ago=1, lasted=None, state="queued", doing="waits for a node of label xen")
     queued.started_at = None
@@ -420,7 +427,7 @@ def _hostile(s: Sample) -> None:
     s.tests(build, [{**failed, "test_id": f"a.b.{HOSTILE}", "detail": f"Traceback\n{HOSTILE}\nx.Y: {HOSTILE}"}])
     at = s.minutes(11)
     line = f"{at:%Y-%m-%d %H:%M:%S}.000 479 ERROR nova.compute.manager [-] {HOSTILE} \x1b[31mred\x1b[0m \x1b]0;t\x07\0x"
-    s.artifact(build, "nova.log", line.replace("\0", "").encode() + b"\nbroken: \xff\xfe\n")
+    s.artifact(build, "logs/nova.log", line.replace("\0", "").encode() + b"\nbroken: \xff\xfe\n")
     s.artifact(build, "a\"b'c <img src=x onerror=boom()> #?%.txt", HOSTILE.encode())
     s.artifact(build, "page.html", f"<!doctype html><title>x</title>{HOSTILE}".encode())
     s.evidence(build)

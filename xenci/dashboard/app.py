@@ -13,6 +13,7 @@ from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 
+from xenci.artifacts.local import LocalStore
 from xenci.clock import Clock
 from xenci.config.models import Settings
 from xenci.dashboard.logfiles import LogFiles
@@ -33,7 +34,7 @@ def create_app(settings: Settings, database: Database, clock: Clock) -> FastAPI:
         database=database,
         clock=clock,
         templates=make_templates(),
-        logs=LogFiles(settings.artifacts_dir),
+        logs=LogFiles(LocalStore(settings.artifacts_dir, settings.artifacts)),
     )
     for router in ROUTERS:
         app.include_router(router)

@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 from markupsafe import Markup, escape
 
+from xenci.store.tables import NodeRow
+
 _DAY = timedelta(days=1)
 #: longest name of a test that is shown whole
 _LONGEST_NAME = 400
@@ -39,22 +41,24 @@ def size(value: int) -> str:
 
 
 def duration(value: timedelta | float | None) -> str:
-    """`0.4 s`, `82 s`, `3 min 41 s`, `2 h 15 min`, `4 days`; a dash for None."""
+    """`31 ms`, `2.4 s`, `82 s`, `3 min 41 s`, `2 h 15 min`, `4 days`; a dash for None."""
     if value is None:
         return "–"
     seconds = value.total_seconds() if isinstance(value, timedelta) else float(value)
     if seconds < 0:
         return "0 s"
+    if seconds < 0.995:
+        return f"{seconds * 1000:.0f} ms"
     if seconds < 9.95:
         return f"{seconds:.1f} s"
     whole = round(seconds)
     if whole < 120:
         return f"{whole} s"
     if whole < 3600:
-        return f"{whole // 60} min {whole % 60:02d} s"
+        return f"{whole // 60} min" + (f" {whole % 60:02d} s" if whole % 60 else "")
     minutes = round(seconds / 60)
     if minutes < 48 * 60:
-        return f"{minutes // 60} h {minutes % 60:02d} min"
+        return f"{minutes // 60} h" + (f" {minutes % 60:02d} min" if minutes % 60 else "")
     return f"{minutes // 1440} days"
 
 
@@ -96,6 +100,12 @@ def _coarse(age: timedelta) -> str:
     if seconds < 7200:
         return f"{seconds // 60} min"
     return f"{seconds // 3600} h {seconds % 3600 // 60:02d} min"
+
+
+def versions(node: NodeRow) -> str:
+    """The versions of Xen and libvirt that were proved on a node."""
+    known = [str(node.facts[name])[:40] for name in ("xen_version", "libvirt_version") if node.facts.get(name)]
+    return ", ".join(known) or "not proved"
 
 
 def short(sha: str | None) -> str:

@@ -1,91 +1,134 @@
-"""Reads parts of a build's files: a range of lines, or what was written between two moments.
+"""Reads parts of a build's files: a range of lines, the lines of a level or with a word, or those of a span of time.
 
-Nothing is indexed: counting the lines of the largest file that a node may send (64 MB) takes some hundredths of a
-second, and a moment is found by halving, as a log's times ascend.
+Nothing is indexed: going through the largest file that a node may send (64 MB) takes some tenths of a second, and a
+moment is found by halving, as a log's times ascend.
 """
 
-import os
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import BinaryIO
 
-from xenci.dashboard.loglines import time_of
+from xenci.artifacts.port import ArtifactStore, BadName
+from xenci.dashboard.loglines import Level, parse, source_of, time_of
 from xenci.errors import NotFound
 
 _BLOCK = 1 << 20
-#: a line longer than this is read in parts when a moment is looked for
+#: of a longer line only so much is read
 _LONG = 1 << 16
+#: a line that holds none of these words cannot be an error or a warning
+_GRAVE = (b"ERR", b"err", b"CRIT", b"WARN", b"warn", b"fail", b"annot", b"nable", b"nvalid", b"ime", b"rc=")
+_RANKS = {Level.ERROR: 3, Level.WARNING: 2, Level.INFO: 1, Level.DEBUG: 0, Level.NONE: 0}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Window:
-    """Some lines of a file, without their line ends."""
+class Survey:
+    """What is in a file, seen once from end to end."""
 
-    #: number of the first line, from 1
-    first: int
-    lines: tuple[str, ...]
-    #: lines in the whole file
-    total: int
     size: int
-    is_text: bool = True
+    lines: int
+    errors: int
+    warnings: int
+    #: number of the first line that is an error
+    first_error: int | None
+    is_text: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which lines are looked for."""
+
+    #: the least level
+    level: Level = Level.NONE
+    #: a text in the line, whatever its case
+    text: str = ""
 
     @property
-    def last(self) -> int:
-        return self.first + len(self.lines) - 1
+    def is_all(self) -> bool:
+        return self.level in (Level.NONE, Level.DEBUG) and not self.text
 
 
 class LogFiles:
-    """The files of builds below one folder: `BUILD-UUID/NAME`."""
+    """The files of builds, as an artifact store has them."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, store: ArtifactStore) -> None:
+        self.store = store
 
     @contextmanager
-    def open(self, build_uuid: str, name: str) -> Iterator[BinaryIO]:
-        """Open a file for reading. Raises NotFound if it is not there, is a link, or lies outside its build."""
-        home = self.folder / build_uuid
-        path = home / name
-        parts = Path(name).parts
-        if not name or path.is_absolute() != self.folder.is_absolute() or ".." in parts or name.startswith("/"):
-            raise NotFound(f"{name!r} is no name of a file")
-        if home.resolve() not in path.resolve().parents:
-            raise NotFound(f"{name!r} lies outside its build")
+    def open(self, build: str, name: str) -> Iterator[BinaryIO]:
+        """Open a file for reading. Raises NotFound, for a name that no file can have too."""
         try:
-            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-        except (OSError, ValueError) as error:
-            raise NotFound(
-                f"{name!r} is not in the artifact store", remedy="look at the build's list of files"
-            ) from error
-        with os.fdopen(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-                raise NotFound(f"{name!r} is no file")
+            file = self.store.open(build, name)
+        except BadName as error:
+            raise NotFound(error.detail) from error
+        with file:
             yield file
 
-    def window(self, build_uuid: str, name: str, *, first: int, count: int) -> Window:
-        """Read `count` lines from line `first` on (from 1; a negative one counts from the end). Raises NotFound."""
-        with self.open(build_uuid, name) as file:
-            size = os.fstat(file.fileno()).st_size
-            if b"\0" in file.read(4096):
-                return Window(first=1, lines=(), total=0, size=size, is_text=False)
-            total = count_lines(file, size)
-            start = max(1, total + first + 1) if first < 0 else max(1, min(first, total))
-            seek_line(file, start)
-            lines = tuple(_text(line) for line in _take(file, min(count, total - start + 1)))
-        return Window(first=start, lines=lines, total=total, size=size)
+    def survey(self, build: str, name: str) -> Survey:
+        """Look through a whole file. Raises NotFound."""
+        source = source_of(name)
+        lines = errors = warnings = 0
+        first_error: int | None = None
+        with self.open(build, name) as file:
+            size = _size(file)
+            if not is_text(file):
+                return Survey(size=size, lines=0, errors=0, warnings=0, first_error=None, is_text=False)
+            for lines, line in _numbered(file, 1):
+                match _level(line, source):
+                    case Level.ERROR:
+                        errors += 1
+                        first_error = first_error or lines
+                    case Level.WARNING:
+                        warnings += 1
+        return Survey(size=size, lines=lines, errors=errors, warnings=warnings, first_error=first_error, is_text=True)
 
-    def between(
-        self, build_uuid: str, name: str, start: datetime, end: datetime, *, limit: int
-    ) -> tuple[int, list[str]]:
+    def lines(self, build: str, name: str, wanted: Wanted, *, first: int, count: int) -> list[tuple[int, str]]:
+        """Return at most `count` wanted lines from line `first` on, with their numbers. Raises NotFound."""
+        source = source_of(name)
+        text = wanted.text.lower().encode()
+        found = []
+        with self.open(build, name) as file:
+            seek_line(file, first)
+            for number, line in _numbered(file, first):
+                if not wanted.is_all and (
+                    (text and text not in line.lower()) or _RANKS[_level(line, source)] < _RANKS[wanted.level]
+                ):
+                    continue
+                found.append((number, _text(line)))
+                if len(found) >= count:
+                    break
+        return found
+
+    def octets(self, build: str, name: str, *, first: int, count: int) -> list[tuple[int, str]]:
+        """Return `count` rows of sixteen octets from row `first` on, as digits and signs. Raises NotFound."""
+        with self.open(build, name) as file:
+            file.seek(16 * (first - 1))
+            data = file.read(16 * count)
+        rows = []
+        for at in range(0, len(data), 16):
+            piece = data[at : at + 16]
+            signs = "".join(chr(b) if 32 <= b < 127 else "." for b in piece)
+            rows.append((first + at // 16, f"{16 * (first - 1) + at:08x}  {piece.hex(' '):<47}  {signs}"))
+        return rows
+
+    def tail(self, build: str, name: str, *, count: int) -> list[str]:
+        """Return the last lines of a file; none if it is not there."""
+        try:
+            with self.open(build, name) as file:
+                file.seek(max(0, _size(file) - 200 * count))
+                data = file.read(400 * count)
+        except NotFound:
+            return []
+        return [_text(line) for line in data.removesuffix(b"\n").split(b"\n")[-count:]] if data else []
+
+    def between(self, build: str, name: str, start: datetime, end: datetime, *, limit: int) -> tuple[int, list[str]]:
         """Return the number of the first line of the span and its lines, the last `limit` bytes of them at most.
 
         Raises NotFound.
         """
-        with self.open(build_uuid, name) as file:
-            size = os.fstat(file.fileno()).st_size
+        with self.open(build, name) as file:
+            size = _size(file)
             at = offset_of(file, size, start)
             stop = offset_of(file, size, end, after=True)
             if stop - at > limit:
@@ -94,6 +137,14 @@ class LogFiles:
             file.seek(at)
             data = file.read(max(0, stop - at))
         return first, [_text(line) for line in data.removesuffix(b"\n").split(b"\n")] if data else []
+
+
+def is_text(file: BinaryIO) -> bool:
+    """Tell whether a file's beginning has no zero octet; goes back to the beginning."""
+    file.seek(0)
+    head = file.read(4096)
+    file.seek(0)
+    return b"\0" not in head
 
 
 def count_lines(file: BinaryIO, end: int) -> int:
@@ -161,14 +212,26 @@ def _timed_line(file: BinaryIO, offset: int, end: int) -> tuple[int, datetime | 
     return end, None
 
 
-def _take(file: BinaryIO, count: int) -> Iterator[bytes]:
-    for _ in range(count):
-        line = part = file.readline(_LONG)
-        if not line:
-            return
+def _numbered(file: BinaryIO, first: int) -> Iterator[tuple[int, bytes]]:
+    """Go through the lines from where the file stands, the beginning of each long one at most."""
+    number = first
+    while line := file.readline(_LONG):
+        part = line
         while part and not part.endswith(b"\n"):
             part = file.readline(_LONG)
-        yield line
+        yield number, line
+        number += 1
+
+
+def _level(line: bytes, source: str | None) -> Level:
+    head = line[:500]
+    if not any(word in head for word in _GRAVE) and b" INFO " not in head and b": info :" not in head:
+        return Level.NONE
+    return parse(head.decode("utf-8", "replace"), source).level
+
+
+def _size(file: BinaryIO) -> int:
+    return file.seek(0, 2)
 
 
 def _text(line: bytes) -> str:

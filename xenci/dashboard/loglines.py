@@ -51,7 +51,7 @@ _HEAD = 40
 #: source by the file's own name, in the order of the lanes
 _SOURCES = (
     ("tempest", re.compile(r"^tempest.*\.(log|txt)$")),
-    ("nova", re.compile(r"^(nova|n-cpu|nova-compute|n-.*)[^/]*\.(log|txt)$")),
+    ("nova", re.compile(r"^(nova|n-cpu|n-[a-z-]+)[^/]*\.(log|txt)$")),
     ("libvirtd", re.compile(r"^(libvirtd|virtxend)\.(log|txt)$")),
     ("libxl", re.compile(r"^libxl[^/]*\.(log|txt)$")),
     ("qemu", re.compile(r"^qemu-dm[^/]*$")),
@@ -61,7 +61,9 @@ _SOURCES = (
 
 
 def source_of(name: str) -> str | None:
-    """Return which source wrote a file, by its name, or None."""
+    """Return which source wrote a file, by its name, or None. A phase's console (`console/…`) is no log of a source."""
+    if name.startswith("console/"):
+        return None
     last = name.rsplit("/", 1)[-1].lower()
     return next((source for source, pattern in _SOURCES if pattern.match(last)), None)
 

@@ -88,6 +88,19 @@ def build_by_uuid(session: Session, uuid: str) -> BuildRow:
     return row
 
 
+def must_exist(session: Session, uuid: str) -> None:
+    """Raise NotFound if no build has this address."""
+    if session.scalar(select(BuildRow.id).where(BuildRow.uuid == uuid)) is None:
+        raise NotFound(f"no build has the address {uuid[:80]!r}", remedy="look for it in the list of builds")
+
+
+def usual_tests(session: Session, job: str) -> int | None:
+    """Return how many tests the job's last good build had: what a running one is measured by."""
+    last = session.scalar(select(func.max(BuildRow.id)).where(BuildRow.job == job, BuildRow.result == Result.SUCCESS))
+    counts = counts_of(session, [last]).get(last) if last is not None else None
+    return counts.ended if counts else None
+
+
 def list_builds(session: Session, filters: Filters, now: datetime) -> BuildPage:
     """Return a page of builds, newest first."""
     wanted = _conditions(filters, now)

@@ -44,26 +44,27 @@ class Opening:
     now: str
 
 
-def of_build(build: BuildRow, counts: TestCounts, expected: int | None) -> Opening:
-    """Return the opening of a build's page."""
+def of_build(build: BuildRow, counts: TestCounts, usual: int | None) -> Opening:
+    """Return the opening of a build's page; `usual` is the number of tests that its job has."""
     word, tone = state_of(build.state, build.result, build.fault)
     if build.state == BuildState.QUEUED:
         sentence = build.doing or "It waits for a Xen host."
         return Opening(tone=tone, word="Waiting", sentence=_sentence(sentence), small="", now="")
     if build.state == BuildState.RUNNING:
-        return Opening(tone=tone, word="Running", sentence=_running(build, counts, expected), small="", now="")
+        doing = _sentence(build.doing) if build.doing else "Under way."
+        running = _running(counts, usual)
+        return Opening(tone=tone, word="Running", sentence=running or doing, small=doing if running else "", now="")
     sentence = _sentence(build.reasons[0]) if build.reasons else _DEFAULTS.get(_result(build.result), "It has ended.")
     small = " · ".join(part for part in (_FAULTS.get(_fault(build.fault), ""), said(build.buildset)) if part)
     return Opening(tone=tone, word=word, sentence=sentence, small=small, now=what_now(build.result, build.fault))
 
 
-def _running(build: BuildRow, counts: TestCounts, expected: int | None) -> str:
-    doing = _sentence(build.doing) if build.doing else "Under way."
+def _running(counts: TestCounts, usual: int | None) -> str:
     if not counts.ended:
-        return doing
-    of = f" of {number(expected)}" if expected else ""
+        return ""
+    of = f" of about {number(usual)}" if usual and usual >= counts.ended else ""
     failed = "no failure so far" if not counts.failed else f"{count(counts.failed, 'failure')} so far"
-    return f"{number(counts.ended)}{of} tests have ended, {failed}. {doing}"
+    return f"{number(counts.ended)}{of} tests have ended, {failed}."
 
 
 def of_buildset(buildset: BuildsetRow) -> Opening:

@@ -138,6 +138,7 @@ def make_templates() -> jinja2.Environment:
     )
     env.globals.update(
         count=formats.count,
+        versions=formats.versions,
         result_tone=tones.result_tone,
         fault_tone=tones.fault_tone,
         state_of=tones.state_of,

@@ -1,5 +1,16 @@
 """One module for each page: its address, what it looks up, and the template that draws it."""
 
-from xenci.dashboard.pages import build, builds, change, health, theme
+from xenci.dashboard.pages import api, build, builds, change, health, log, metrics, nodes, tests, theme
 
-ROUTERS = (build.router, builds.router, change.router, health.router, theme.router)
+ROUTERS = (
+    tests.router,
+    build.router,
+    builds.router,
+    change.router,
+    health.router,
+    log.router,
+    metrics.router,
+    nodes.router,
+    api.router,
+    theme.router,
+)

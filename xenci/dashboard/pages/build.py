@@ -6,14 +6,18 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse
 from sqlalchemy.orm import Session
 
-from xenci.dashboard import again, cause, queries_builds, queries_tests, sentences
+from xenci.dashboard import again, cause, proofs, queries_builds, queries_tests, sentences
+from xenci.dashboard.files import File, files_of
 from xenci.dashboard.queries_builds import TestCounts
 from xenci.dashboard.queries_tests import Failure
 from xenci.dashboard.site import Site, site_of
-from xenci.model.build import BuildState
-from xenci.store.tables import BuildRow
+from xenci.model.build import BuildState, Phase, Run
+from xenci.model.outcome import Fault
+from xenci.store.tables import BuildRow, PhaseRow
 
 router = APIRouter()
+#: lines that are shown of a start of Nova that failed
+_LAST = 25
 
 
 @router.get("/build/{uuid}", response_class=HTMLResponse, include_in_schema=False)
@@ -23,13 +27,18 @@ def build(request: Request, uuid: str) -> HTMLResponse:
     with site.database.session() as session:
         row = queries_builds.build_by_uuid(session, uuid)
         failures = queries_tests.failures_of(session, row)
+        here = files_of(site.logs.store, row)
         return site.page(
             request,
             session,
             "build.html",
             **_live(session, row),
             failures=failures,
-            lines=_cause(site, session, row, failures),
+            lines=_cause(site, session, row, failures, here),
+            last_words=_last_words(site, row),
+            files=here,
+            proofs=proofs.runs(row.proof),
+            told=proofs.told,
             commands=again.commands(site.settings, row, tuple(f.test.test_id for f in failures[:10])),
             keep=site.settings.artifacts.keep,
         )
@@ -47,36 +56,54 @@ def live(request: Request, uuid: str) -> HTMLResponse:
 
 def _live(session: Session, row: BuildRow) -> dict[str, Any]:
     counts = queries_builds.counts_of(session, [row.id]).get(row.id, TestCounts())
-    expected = expected_of(row)
-    by_run = queries_tests.status_counts(session, row)
+    usual = queries_builds.usual_tests(session, row.job) if row.state != BuildState.DONE else None
     return {
         "build": row,
         "counts": counts,
-        "expected": expected,
-        "by_run": by_run,
-        "opening": sentences.of_build(row, counts, expected),
+        "usual": usual,
+        "by_run": queries_tests.status_counts(session, row),
+        "never_started": _never_started(row),
+        "opening": sentences.of_build(row, counts, usual),
         "unfinished": queries_tests.unfinished_of(session, row),
         "previous": [b for b in row.buildset.builds if b.job == row.job and b.id != row.id],
     }
 
 
-def expected_of(row: BuildRow) -> int | None:
-    """Return how many tests the first run is expected to have, if that is known."""
-    first = row.counts.get("first")
-    value = first.get("expected") if isinstance(first, dict) else None
-    return value if isinstance(value, int) and value > 0 else None
+def _never_started(row: BuildRow) -> int:
+    """Return how many names of the job's list were not seen at all in the first run."""
+    first = row.counts.get(Run.FIRST)
+    number = first.get("never_started") if isinstance(first, dict) else None
+    return number if isinstance(number, int) else 0
 
 
-def _cause(site: Site, session: Session, row: BuildRow, failures: list[Failure]) -> cause.Cause | None:
-    """Look for the lines around the first failure, or else around the end of what took too long or broke."""
+def _cause(
+    site: Site, session: Session, row: BuildRow, failures: list[Failure], here: list[File]
+) -> cause.Cause | None:
+    """Look for the lines around the first failure, or else around the end of the phase that broke."""
+    if row.fault in (None, Fault.NONE) and not failures:
+        return None
     chosen = next((f.test for f in failures if f.is_the_changes), failures[0].test if failures else None)
-    names = [artifact.name for artifact in row.artifacts]
+    names = [file.name for file in here if not file.is_gone]
     if chosen is not None and chosen.finished_at is not None:
         span = cause.span_of(chosen.started_at, chosen.finished_at, queries_tests.previous_end(session, chosen))
         return cause.find(site.logs, row.uuid, names, span)
-    broken = [p for p in row.phases if p.finished_at is not None and (p.exit_code or p.outcome)]
-    if row.fault in (None, "none") or not broken:
+    broken = _broken(row)
+    if broken is None or broken.finished_at is None:
         return None
-    last = broken[-1]
-    assert last.finished_at is not None
-    return cause.find(site.logs, row.uuid, names, cause.span_of(last.started_at, last.finished_at, None))
+    return cause.find(site.logs, row.uuid, names, cause.span_of(broken.started_at, broken.finished_at, None))
+
+
+def _broken(row: BuildRow) -> PhaseRow | None:
+    """Return the first phase that ended otherwise than well."""
+    ended = [phase for phase in row.phases if phase.finished_at is not None]
+    return next((phase for phase in ended if phase.exit_code != 0 and phase.phase in set(Phase)), None)
+
+
+def _last_words(site: Site, row: BuildRow) -> tuple[str, list[str]] | None:
+    """Return name and last lines of what Nova's start printed, if that is where it ended."""
+    broken = _broken(row)
+    if broken is None or broken.phase != Phase.NOVA:
+        return None
+    name = f"console/{broken.phase}-{broken.run}.log"
+    lines = site.logs.tail(row.uuid, name, count=_LAST)
+    return (name, lines) if lines else None

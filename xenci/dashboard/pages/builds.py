@@ -4,7 +4,7 @@ from dataclasses import fields, replace
 from typing import Annotated
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import HTMLResponse
 
 from xenci.dashboard import queries_builds as queries
@@ -14,6 +14,7 @@ from xenci.dashboard.site import site_of
 
 router = APIRouter()
 Word = Annotated[str, Query(max_length=120)]
+Key = Annotated[int | None, Query(ge=0, lt=1 << 31)]
 
 
 def address(filters: Filters, **changes: object) -> str:
@@ -24,9 +25,7 @@ def address(filters: Filters, **changes: object) -> str:
     return "/builds" + (f"?{urlencode(kept)}" if kept else "")
 
 
-@router.get("/builds", response_class=HTMLResponse, include_in_schema=False)
-def builds(
-    request: Request,
+def read_filters(
     q: Word = "",
     result: Word = "",
     fault: Word = "",
@@ -38,15 +37,31 @@ def builds(
     day: Word = "",
     vote: Word = "",
     evidence: Word = "",
-    before: int | None = None,
-    after: int | None = None,
-) -> HTMLResponse:
+    before: Key = None,
+    after: Key = None,
+) -> Filters:
+    """Read the filters from the address."""
+    return Filters(
+        q=q.strip(),
+        result=result,
+        fault=fault,
+        job=job,
+        pipeline=pipeline,
+        branch=branch,
+        cloud=cloud,
+        since=since if since in queries.SPANS else "14 days",
+        day=day,
+        # a browser reads the plus of `+1` as a space
+        vote=vote.replace(" ", "+"),
+        evidence=evidence,
+        before=before,
+        after=after,
+    )
+
+
+@router.get("/builds", response_class=HTMLResponse, include_in_schema=False)
+def builds(request: Request, filters: Annotated[Filters, Depends(read_filters)]) -> HTMLResponse:
     """List builds."""
-    filters = Filters(
-        q=q.strip(), result=result, fault=fault, job=job, pipeline=pipeline, branch=branch, cloud=cloud,
-        since=since if since in queries.SPANS else "14 days", day=day, vote=vote, evidence=evidence,
-        before=before, after=after,
-    )  # fmt: skip
     site = site_of(request)
     now = site.clock()
     with site.database.session() as session:

@@ -1,0 +1,70 @@
+"""JSON twins of the pages, under `/api/` and otherwise the page's own address."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.responses import JSONResponse
+
+from xenci.dashboard import queries_builds, queries_changes, queries_nodes, queries_tests, twins
+from xenci.dashboard.pages.builds import address, read_filters
+from xenci.dashboard.queries_builds import Filters
+from xenci.dashboard.site import Site, site_of
+
+router = APIRouter(prefix="/api")
+
+
+def _answer(site: Site, body: dict[str, Any]) -> JSONResponse:
+    """Return the facts, and what must stand on every page."""
+    sizes = {label.name: label.true_size for label in site.settings.labels if label.true_size}
+    return JSONResponse({"is_lab": site.settings.is_lab, "true_sizes": sizes, "at": twins.moment(site.clock())} | body)
+
+
+@router.get("/builds")
+def builds(request: Request, filters: Annotated[Filters, Depends(read_filters)]) -> JSONResponse:
+    """List builds, newest first; `older` and `newer` are the addresses of the pages beside."""
+    site = site_of(request)
+    with site.database.session() as session:
+        page = queries_builds.list_builds(session, filters, site.clock())
+        counts = queries_builds.counts_of(session, [row.id for row in page.rows])
+        rows = [twins.build_summary(row, counts.get(row.id)) for row in page.rows]
+    older = address(filters, before=page.rows[-1].id, after=None) if page.has_older and page.rows else None
+    newer = address(filters, before=None, after=page.rows[0].id) if page.has_newer and page.rows else None
+    return _answer(
+        site,
+        {
+            "builds": rows,
+            "total": page.total,
+            "older": f"/api{older}" if older else None,
+            "newer": f"/api{newer}" if newer else None,
+        },
+    )
+
+
+@router.get("/build/{uuid}")
+def build(request: Request, uuid: str) -> JSONResponse:
+    """Return one build."""
+    site = site_of(request)
+    with site.database.session() as session:
+        row = queries_builds.build_by_uuid(session, uuid)
+        counts = queries_builds.counts_of(session, [row.id]).get(row.id)
+        body = twins.build_whole(row, counts, queries_tests.failures_of(session, row))
+    return _answer(site, {"build": body})
+
+
+@router.get("/change/{number}")
+def change(request: Request, number: int) -> JSONResponse:
+    """Return one change."""
+    site = site_of(request)
+    with site.database.session() as session:
+        row = queries_changes.change_by_number(session, number)
+        body = twins.change(row, queries_changes.patchsets_of(session, row))
+    return _answer(site, {"change": body})
+
+
+@router.get("/nodes")
+def nodes(request: Request) -> JSONResponse:
+    """Return every node by provider."""
+    site = site_of(request)
+    with site.database.session() as session:
+        body = [twins.provider(row) for row in queries_nodes.nodes_by_provider(session, site.settings)]
+    return _answer(site, {"providers": body})

@@ -1,0 +1,76 @@
+"""A few figures for Prometheus, written by hand: a registry of counters would forget at each restart what rows know."""
+
+from collections.abc import Iterable
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from xenci.dashboard import hearts, queries_builds, queries_health, queries_nodes
+from xenci.dashboard.pages.health import disk_of
+from xenci.dashboard.site import Site, site_of
+from xenci.store.marks import open_alarms
+from xenci.store.tables import BuildRow
+
+router = APIRouter()
+Samples = Iterable[tuple[dict[str, str], float]]
+
+
+@router.get("/metrics", include_in_schema=False)
+def metrics(request: Request) -> Response:
+    """Return the figures in Prometheus' text format."""
+    site = site_of(request)
+    with site.database.session() as session:
+        text = "".join(
+            f"# HELP xenci_{name} {words}\n# TYPE xenci_{name} {kind}\n{_lines(name, samples)}"
+            for name, kind, words, samples in _figures(site, session)
+        )
+    return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+def _figures(site: Site, session: Session) -> Iterable[tuple[str, str, str, Samples]]:
+    now = site.clock()
+    queue = queries_builds.queue_counts(session)
+    outbox = queries_health.outbox(session)
+    yield "builds_waiting", "gauge", "Builds without a node.", [({}, queue.waiting)]
+    yield "builds_running", "gauge", "Builds on a node.", [({}, queue.running)]
+    yield "builds_ended_total", "counter", "Builds that ended, by result and fault.", _ended(session)
+    yield "nodes", "gauge", "Servers of ours, by provider and state.", _nodes(session)
+    yield "alarms_open", "gauge", "Alarms that want a person.", [({}, len(open_alarms(session)))]
+    yield "reports_waiting", "gauge", "Comments that Gerrit does not have yet.", [({}, outbox.pending)]
+    yield "reports_paused", "gauge", "Whether posting is paused.", [({}, float(outbox.is_paused))]
+    yield "reports_posted_total", "counter", "Comments that were posted.", [({}, outbox.posted)]
+    beats = hearts.judge(queries_health.all_hearts(session), now)
+    ages = [({"loop": b.name}, (now - b.beat_at).total_seconds()) for b in beats if b.beat_at is not None]
+    yield "heart_age_seconds", "gauge", "Age of the last sign of life of the loops that must live.", ages
+    yield "disk_free_bytes", "gauge", "Free space where logs are kept.", [({}, disk_of(site).free_gb * 1e9)]
+
+
+def _ended(session: Session) -> Samples:
+    rows = session.execute(
+        select(BuildRow.result, BuildRow.fault, func.count())
+        .where(BuildRow.result.is_not(None))
+        .group_by(BuildRow.result, BuildRow.fault)
+        .order_by(BuildRow.result, BuildRow.fault)
+    )
+    return [({"result": result or "", "fault": fault or ""}, number) for result, fault, number in rows]
+
+
+def _nodes(session: Session) -> Samples:
+    counts = queries_nodes.node_counts(session)
+    return [({"provider": provider, "state": state}, number) for (provider, state), number in sorted(counts.items())]
+
+
+def _lines(name: str, samples: Samples) -> str:
+    return "".join(f"xenci_{name}{_labels(labels)} {value:.15g}\n" for labels, value in samples)
+
+
+def _labels(labels: dict[str, str]) -> str:
+    if not labels:
+        return ""
+    return "{" + ",".join(f'{name}="{_escape(value)}"' for name, value in labels.items()) + "}"
+
+
+def _escape(value: str) -> str:
+    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

@@ -1,0 +1,27 @@
+"""The nodes: what exists on each provider, in which state, for which build, and how launches went."""
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse
+
+from xenci.dashboard import queries_builds, queries_nodes
+from xenci.dashboard.site import site_of
+
+router = APIRouter()
+
+
+@router.get("/nodes", response_class=HTMLResponse, include_in_schema=False)
+def nodes(request: Request) -> HTMLResponse:
+    """Show every node."""
+    site = site_of(request)
+    with site.database.session() as session:
+        providers = queries_nodes.nodes_by_provider(session, site.settings)
+        every = [node for provider in providers for node in (*provider.nodes, *provider.past)]
+        return site.page(
+            request,
+            session,
+            "nodes.html",
+            providers=providers,
+            builds=queries_nodes.builds_of_nodes(session, every),
+            queue=queries_builds.queue_counts(session),
+            labels=site.settings.labels,
+        )
