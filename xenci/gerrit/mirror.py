@@ -27,7 +27,7 @@ log = structlog.get_logger(__name__)
 #: what we keep lives below it, one folder for each name
 OURS = "refs/xenci"
 _LOCAL = timedelta(minutes=2)
-_GONE = ("couldn't find remote ref", "not found", "could not read username", "does not appear to be a git repository")
+_GONE = ("couldn't find remote ref", "not found", "could not read username", "repository exists")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -95,6 +95,9 @@ class SshStream:
         client.get_host_keys().add(name, pinned.get_name(), pinned)
         client.set_missing_host_key_policy(_RefuseOthers())
         self._socket = self._dial()
+        if self._closed.is_set():
+            # before there was a socket that close() could have ended
+            raise OSError("closed")
         self._authenticate(client, key)
         transport = client.get_transport()
         if transport is None:
@@ -102,7 +105,13 @@ class SshStream:
         transport.set_keepalive(max(1, int(self._keepalive.total_seconds())))
         channel = transport.open_session(timeout=self._patience)
         channel.settimeout(self._patience)
-        channel.exec_command(COMMAND)
+        try:
+            channel.exec_command(COMMAND)
+        except paramiko.SSHException:
+            if not channel.closed:
+                raise
+            # ended at once: what was said and the exit status tell why
+            log.debug("gerrit.stream.ended_at_once")
         channel.settimeout(_TICK_S)
         return channel
 
@@ -186,7 +195,7 @@ def public_key(text: str) -> paramiko.PKey:
     try:
         kind, data = text.split()[:2]
         return paramiko.PKey.from_type_string(kind, base64.b64decode(data, validate=True))
-    except (ValueError, binascii.Error, paramiko.SSHException, IndexError) as error:
+    except (ValueError, IndexError, binascii.Error, UnknownKeyType, paramiko.SSHException) as error:
         remedy = "Put the line from `ssh-keyscan` there, without the host: ssh-ed25519 AAAA…"
         raise BadKey(f"gerrit.ssh.host_key {text[:40]!r} is no public key", remedy=remedy) from error
 
