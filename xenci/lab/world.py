@@ -48,7 +48,7 @@ def up(paths: LabPaths, *, xenci: bool = True) -> None:
             _at_once(paths, lambda: clouds.start(paths))
             settings.write_config(paths)
             if xenci:
-                _start_xenci(paths)
+                start_xenci(paths)
         except KeyboardInterrupt:
             say("interrupted: ending what was started")
             strays.end(paths, but=ran_before)
@@ -108,7 +108,8 @@ def _images(paths: LabPaths) -> None:
         images.ensure(paths, name)
 
 
-def _start_xenci(paths: LabPaths) -> None:
+def start_xenci(paths: LabPaths) -> None:
+    """Start xenci on this lab's configuration and wait until it answers. Raises NotInstalled, DidNotStart."""
     program = Path(sys.executable).with_name("xenci")
     if not program.exists():
         raise NotInstalled(f"{program} is missing", remedy="make setup")

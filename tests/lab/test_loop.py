@@ -1,0 +1,225 @@
+"""The main job on the real lab: from a push to a vote, and every way in which it must not end in a vote.
+
+The two changes of the demo run the lab's whole job; the others a short one. Builds of several tests run side by side,
+as the pool has two nodes: what a test waits for may have been going on while another one waited.
+"""
+
+import shutil
+from collections.abc import Iterator
+
+import pytest
+
+from tests.lab.running import BOOT, SHORT, Running, wait_for
+from xenci.config.load import load
+from xenci.lab import clouds, demo, push, settings
+from xenci.lab.gerrit import review
+from xenci.lab.paths import LabPaths
+
+pytestmark = [pytest.mark.lab, pytest.mark.xen, pytest.mark.timeout(3600)]
+
+
+@pytest.fixture(scope="module")
+def xenci(lab: LabPaths) -> Iterator[Running]:
+    """xenci, fresh, on the test lab."""
+    running = Running(paths=lab)
+    shutil.rmtree(settings.own_state(lab), ignore_errors=True)
+    try:
+        yield running
+    finally:
+        running.close()
+
+
+def test_a_good_change_gets_plus_one_and_one_that_breaks_xen_minus_one(lab: LabPaths, xenci: Running) -> None:
+    xenci.start()
+    pushed = {kind: push.push(lab, kind) for kind in demo.CHANGES}
+    silent = {kind: push.push(lab, kind) for kind in ("docs", "conflict", "carry-conflict")}
+
+    votes = demo.follow(lab, xenci.database, pushed)
+
+    assert votes == {"good": 1, "bad": -1}
+    _good(xenci, pushed["good"].number)
+    _bad(xenci, pushed["bad"].number)
+    _docs(xenci, silent["docs"].number)
+    _conflict(xenci, silent["conflict"].number)
+    _carry_conflict(xenci, silent["carry-conflict"].number)
+    assert "Xen" in xenci.page("/")
+    assert "this is a lab" in xenci.page("/nodes").lower()
+
+
+def _good(xenci: Running, change: int) -> None:
+    (buildset,) = xenci.buildsets(change)
+    (build,) = buildset.builds
+    assert (build.result, build.fault) == ("SUCCESS", "none")
+    assert build.counts["first"]["passed"] >= 34
+    assert build.counts["first"]["never_started"] == 0
+    assert build.proof is not None
+    assert build.proof["first"]["commit"] == build.tree_sha
+    assert build.proof["first"]["nova_file"].startswith("/opt/stack/nova/")
+    assert len(build.carry) == 4
+    guests = [e for e in build.evidence if e.kind == "guest"]
+    assert guests
+    assert guests[0].content["uuid"] in _text(xenci, build.uuid, "logs/nova.log")
+    assert any(e.kind == "host" and e.content["xen_version"].startswith("4.17") for e in build.evidence)
+    assert len(xenci.said(change)) == 1
+    assert xenci.said(change)[0].split("\n\n", 1)[1].startswith("Build succeeded (check pipeline).")
+    names = {artifact.name for artifact in build.artifacts}
+    for name in ("tempest/first.subunit", "console/nova-first.log", "xen/xl-info.txt", "xen/xl-dmesg.txt",
+                 "xen/xl-list.txt", "conf/nova.conf", "conf/tempest.conf", "logs/libvirtd.log"):  # fmt: skip
+        assert name in names
+    assert any(name.startswith("guests/") for name in names)
+    assert any("libxl" in name for name in names)
+
+
+def _bad(xenci: Running, change: int) -> None:
+    (buildset,) = xenci.buildsets(change)
+    (build,) = buildset.builds
+    assert (build.result, build.fault) == ("FAILURE", "change")
+    failed = {test.test_id for test in build.tests if test.run == "first" and test.status == "fail"}
+    assert any("ServersTestJSON" in test for test in failed)
+    assert {test.run for test in build.tests} == {"first", "again", "tip"}
+    page = xenci.page(f"/build/{build.uuid}")
+    assert "ServersTestJSON" in page
+    assert "unsupported timer type (name)" in page
+    assert "ServersTestJSON" in xenci.said(change)[0]
+    assert len(xenci.said(change)) == 1
+
+
+def _docs(xenci: Running, change: int) -> None:
+    assert xenci.buildsets(change) == []
+    assert "documentation" in (xenci.not_run(change) or "")
+    assert "Only documentation files" in xenci.page(f"/change/{change}")
+    assert xenci.said(change) == []
+
+
+def _conflict(xenci: Running, change: int) -> None:
+    (buildset,) = xenci.buildsets(change)
+    assert buildset.result == "MERGE_CONFLICT"
+    assert xenci.said(change) == []
+
+
+def _carry_conflict(xenci: Running, change: int) -> None:
+    (buildset,) = xenci.buildsets(change)
+    assert (buildset.result, buildset.fault) == ("CARRY_CONFLICT", "infra")
+    assert xenci.said(change) == []
+    assert "nova/virt/libvirt/driver.py" in xenci.page("/health")
+
+
+def test_a_run_survives_kill_9_in_the_middle_of_tempest(lab: LabPaths, xenci: Running) -> None:
+    """And it is one for a change that was pushed while xenci was down."""
+    xenci.stop()
+    change = push.push(lab, "good").number
+    xenci.start(tests=SHORT)
+    (build,) = wait_for("Tempest to run", lambda: _in_step(xenci, change, "tempest"), seconds=900)
+    wait_for("a test to end", lambda: _ended_tests(xenci, change), seconds=600)
+    began = next(phase.started_at for phase in build.phases if phase.phase == "nova")
+
+    xenci.kill()
+    xenci.start(tests=SHORT)
+
+    (buildset,) = xenci.await_reports(change)
+    (after,) = buildset.builds
+    assert after.id == build.id
+    assert next(phase.started_at for phase in after.phases if phase.phase == "nova") == began
+    assert [phase.run for phase in after.phases if phase.phase == "tempest"] == ["first"]
+    assert after.counts["first"]["never_started"] == 0
+    assert xenci.vote(change) == 1
+    assert len(xenci.said(change)) == 1
+
+
+def test_recheck_runs_again(lab: LabPaths, xenci: Running) -> None:
+    change = push.push(lab, "broken").number
+    xenci.await_reports(change)
+
+    review.comment(lab, change, "recheck")
+
+    first, second = xenci.await_reports(change, count=2)
+    assert (first.trigger, second.trigger) == ("patchset", "recheck")
+    assert second.asked_by == "reviewer"
+    # a change that keeps Nova from starting at all is the change's fault only as the tip starts on the same node
+    assert [b.fault for b in (first, second)] == ["change", "change"]
+    assert xenci.vote(change) == -1
+    assert len(xenci.said(change)) == 2
+
+
+def test_a_node_that_runs_another_tree_never_votes(lab: LabPaths, xenci: Running) -> None:
+    """A `nova/` left in site-packages wins over the tree: everything would pass, and nothing would be tested."""
+    nodes = wait_for("ready nodes", lambda: xenci.nodes("ready"), seconds=600)
+    for node in nodes:
+        _shadow_nova(lab, node.address or "", node.host_key or "")
+
+    change = push.push(lab, "good").number
+
+    (build,) = wait_for("the first attempt to end", lambda: _ended_builds(xenci, change), seconds=900)
+    assert build.node_id in {node.id for node in nodes}
+    assert build.fault == "infra"
+    assert "another tree" in " ".join(build.reasons)
+    assert not [phase for phase in build.phases if phase.phase == "tempest"]
+    assert xenci.vote(change) == 0
+    review.abandon(lab, change)
+    wait_for("the next attempt to be withdrawn", lambda: _all_done(xenci, change), seconds=600)
+    assert xenci.said(change) == []
+
+
+def test_a_failure_that_the_tip_has_too_is_no_minus_one(lab: LabPaths, xenci: Running) -> None:
+    tip = push.advance_branch(lab, "bad")
+    try:
+        xenci.stop()
+        xenci.start(tests=BOOT)
+        change = push.push(lab, "good").number
+        (buildset,) = xenci.await_reports(change)
+    finally:
+        push.reset_branch(lab, f"{tip}^")
+    assert (buildset.result, buildset.fault, buildset.vote) == ("FAILURE", "unknown", None)
+    assert "on the tip of the branch too" in " ".join(buildset.reasons)
+    assert xenci.vote(change) == 0
+    (said,) = xenci.said(change)
+    assert "There is no vote" in said
+
+
+def test_no_server_is_left_and_none_is_forgotten(lab: LabPaths, xenci: Running) -> None:
+    """Each machine of the clouds is a node that lives, and each node that lives has its machine."""
+
+    def agree() -> bool:
+        servers = {machine.server for machine in clouds.running_machines(lab)}
+        nodes = {node.server_id for node in xenci.nodes("building", "testing", "ready", "in-use", "used", "deleting")}
+        return servers == nodes and not xenci.nodes("used", "deleting", "in-use")
+
+    wait_for("clouds and rows to agree", agree, seconds=300)
+
+
+def _in_step(xenci: Running, change: int, step: str) -> list:  # type: ignore[type-arg]
+    return [build for build in xenci.builds(change) if build.step == step]
+
+
+def _ended_tests(xenci: Running, change: int) -> list:  # type: ignore[type-arg]
+    return [test for build in xenci.builds(change) for test in build.tests if test.status == "success"]
+
+
+def _ended_builds(xenci: Running, change: int) -> list:  # type: ignore[type-arg]
+    return [build for build in xenci.builds(change) if build.attempt == 1 and build.state == "done"]
+
+
+def _all_done(xenci: Running, change: int) -> bool:
+    return all(build.state == "done" for build in xenci.builds(change))
+
+
+def _text(xenci: Running, uuid: str, name: str) -> str:
+    return xenci.page(f"/artifact/{uuid}/{name}")
+
+
+def _shadow_nova(lab: LabPaths, address: str, host_key: str) -> None:
+    """Put another Nova where Python finds it before the tree, on a ready node."""
+    from datetime import timedelta
+
+    config = load(lab.config)
+    ctx_key = config.node_key
+    from xenci.host.connection import connect
+
+    host = connect(address, user="root", key=ctx_key, host_key=host_key, port=config.labels[0].ssh_port)
+    try:
+        output = host.run(
+            "cp -r /opt/stack/nova/nova /opt/cloud/venv/lib/python3.11/site-packages/", timeout=timedelta(minutes=5)
+        )
+        assert output.exit_code == 0, output.words
+    finally:
+        host.close()
