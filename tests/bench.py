@@ -89,9 +89,9 @@ def streams() -> Measured:
             follower.feed(piece)
 
     class Reader:
-        def startTestRun(self) -> None: ...  # noqa: N802
+        def startTestRun(self) -> None: ...
 
-        def stopTestRun(self) -> None: ...  # noqa: N802
+        def stopTestRun(self) -> None: ...
 
         def status(self, **_: object) -> None: ...
 

@@ -6,9 +6,6 @@ from xenci.store import schema
 from xenci.store.database import Database
 from xenci.store.marks import REPORTS_PAUSED, set_switch, switch
 
-#: when this installation began: comments from before were meant for others
-INSTALLED = "installed"
-
 
 def make_ready(database: Database, settings: Settings) -> str:
     """Upgrade the schema and set the switches that were never set; return the schema's revision."""
@@ -18,6 +15,4 @@ def make_ready(database: Database, settings: Settings) -> str:
         if switch(session, REPORTS_PAUSED) is None:
             paused = {"paused": settings.reports_start_paused, "reason": "a new installation posts nothing"}
             set_switch(session, REPORTS_PAUSED, paused, by="installation", at=at)
-        if switch(session, INSTALLED) is None:
-            set_switch(session, INSTALLED, {"at": at.isoformat()}, by="installation", at=at)
     return revision
