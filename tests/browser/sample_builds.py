@@ -108,13 +108,13 @@ def bad_logs() -> dict[str, bytes]:
         f"2026-11-21 15:39:02.205+0000: 618: error : libxlDomainStart:1312 : {CAUSE}",
     ]
     libxl = [
-        "2026-11-21 15:39:01.990+0000: libxl: libxl_create.c:2087:do_domain_create: Domain 0:ao 0x7f: create: how=(nil)",
+        "2026-11-21 15:39:01.990+0000: libxl: libxl_create.c:2087:do_domain_create: Domain 0:ao 0x7f: create",
         "2026-11-21 15:39:02.080+0000: libxl: libxl_device.c:1141:device_hotplug: Domain 2:No hotplug script",
-        "2026-11-21 15:39:02.150+0000: libxl: libxl_create.c:1272:initiate_domain_create: Domain 2:cannot create domain: -3",
+        "2026-11-21 15:39:02.150+0000: libxl: libxl_create.c:1272:initiate_domain_create: cannot create domain: -3",
     ]
     tempest = [
-        f"2026-11-21 15:38:44.101 901 INFO tempest.lib.common.rest_client [{REQUEST}] Request (ServersTestJSON:setUpClass):"
-        " 202 POST http://127.0.0.1:8774/v2.1/servers 2.310s"
+        f"2026-11-21 15:38:44.101 901 INFO tempest.lib.common.rest_client [{REQUEST}] Request (ServersTestJSON:"
+        "setUpClass): 202 POST http://127.0.0.1:8774/v2.1/servers 2.310s"
     ]
     console = ["Running the whole list on the change", "\x1b[32mready\x1b[0m in 41.2 s"]
     files = {

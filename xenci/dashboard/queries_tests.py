@@ -1,6 +1,5 @@
 """Finds the tests of a build: what failed, how it went when run again and on the tip, and a test's history."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -8,7 +7,8 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session, contains_eager, defer
 
 from xenci.model.build import Run
-from xenci.model.tests import TestStatus
+from xenci.model.tests import TestResult, TestStatus
+from xenci.rules.proof import Blame, RunFacts, blame, outcome, run_facts
 from xenci.store.tables import BuildRow, BuildsetRow, PatchsetRow, TestRow
 
 FAILED = (TestStatus.FAIL, TestStatus.UXSUCCESS)
@@ -21,15 +21,16 @@ class Failure:
     """A test that failed in the first run, and how it did in the others."""
 
     test: TestRow
-    #: status in the second run of the same tree, and on the tip; None if it was not run
-    again: str | None
-    tip: str | None
-    #: statuses in the builds before, oldest first
+    blame: Blame
+    #: `passed`, `failed`, or empty for no answer: run again alone, and on the tip
+    again: str
+    tip: str
+    #: statuses in the builds until this one, oldest first
     history: tuple[str, ...] = ()
 
     @property
     def is_the_changes(self) -> bool:
-        return self.again in FAILED and self.tip == TestStatus.SUCCESS
+        return self.blame is Blame.CHANGE
 
     @property
     def last_words(self) -> str:
@@ -45,53 +46,36 @@ def _names_an_error(line: str) -> bool:
 
 
 def failures_of(session: Session, build: BuildRow) -> list[Failure]:
-    """Return what failed in the first run, in the order it failed."""
-    failed = list(
-        session.scalars(
-            select(TestRow)
-            .where(TestRow.build_id == build.id, TestRow.run == Run.FIRST, TestRow.status.in_(FAILED))
-            .order_by(TestRow.finished_at, TestRow.id)
-            .limit(_MOST)
-        )
-    )
-    ids = [test.test_id for test in failed]
-    others = session.execute(
-        select(TestRow.test_id, TestRow.run, TestRow.status).where(
-            TestRow.build_id == build.id, TestRow.run.in_((Run.AGAIN, Run.TIP)), TestRow.test_id.in_(ids)
-        )
-    )
-    seen = {(test_id, run): status for test_id, run, status in others}
-    cleared = _classes_that_passed(session, build, ids)
-    return [
+    """Return what failed in the first run: the change's failures first, then in the order in which they failed."""
+    failed = session.scalars(
+        select(TestRow)
+        .where(TestRow.build_id == build.id, TestRow.run == Run.FIRST, TestRow.status.in_(FAILED))
+        .order_by(TestRow.finished_at, TestRow.id)
+        .limit(_MOST)
+    ).all()
+    again, tip = _run(session, build, Run.AGAIN), _run(session, build, Run.TIP)
+    failures = [
         Failure(
             test=test,
-            again=seen.get((test.test_id, Run.AGAIN)) or cleared.get((test.test_id, Run.AGAIN)),
-            tip=seen.get((test.test_id, Run.TIP)) or cleared.get((test.test_id, Run.TIP)),
+            blame=blame(test.test_id, again, tip),
+            again=outcome(test.test_id, again),
+            tip=outcome(test.test_id, tip),
             history=history_of(session, test.test_id, before=build),
         )
         for test in failed
     ]
+    return sorted(failures, key=lambda failure: not failure.is_the_changes)
 
 
-def _classes_that_passed(session: Session, build: BuildRow, ids: Sequence[str]) -> dict[tuple[str, str], str]:
-    """A class whose set-up failed is, where its set-up works, seen by its tests only: they tell how it went."""
-    passed: dict[tuple[str, str], str] = {}
-    for test_id in ids:
-        if not test_id.startswith("setUpClass ("):
-            continue
-        prefix = test_id.removeprefix("setUpClass (").removesuffix(")") + "."
-        rows = session.execute(
-            select(TestRow.run, func.count())
-            .where(
-                TestRow.build_id == build.id,
-                TestRow.run.in_((Run.AGAIN, Run.TIP)),
-                TestRow.test_id.startswith(prefix, autoescape=True),
-                TestRow.status == TestStatus.SUCCESS,
-            )
-            .group_by(TestRow.run)
-        )
-        passed |= {(test_id, run): str(TestStatus.SUCCESS) for run, number in rows if number}
-    return passed
+def _run(session: Session, build: BuildRow, run: Run) -> RunFacts | None:
+    """Return how the tests of one of the short runs ended; None if none was seen in it."""
+    rows = session.execute(
+        select(TestRow.test_id, TestRow.status).where(TestRow.build_id == build.id, TestRow.run == run)
+    ).tuples()
+    results = [
+        TestResult(id=test_id, status=TestStatus(status), started_at=None, finished_at=None) for test_id, status in rows
+    ]
+    return run_facts(results) if results else None
 
 
 def unfinished_of(session: Session, build: BuildRow) -> list[TestRow]:

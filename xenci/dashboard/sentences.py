@@ -1,5 +1,6 @@
 """The sentences that open the pages and stand in their lists: what happened, whose fault, what now."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from xenci.dashboard.formats import count, number
@@ -7,6 +8,9 @@ from xenci.dashboard.queries_builds import TestCounts
 from xenci.dashboard.tones import state_of
 from xenci.model.build import BuildsetState, BuildState, ReportState
 from xenci.model.outcome import Fault, Result
+from xenci.rules.readiness import count_met
+from xenci.rules.readiness_facts import CriterionState, Status
+from xenci.rules.statistics import Rate
 from xenci.store.tables import BuildRow, BuildsetRow, PatchsetRow
 
 _DEFAULTS = {
@@ -82,6 +86,38 @@ def of_buildset(buildset: BuildsetRow) -> Opening:
     return Opening(tone=tone, word=word, sentence=sentence, small=small, now=what_now(buildset.result, buildset.fault))
 
 
+def of_readiness(states: Sequence[CriterionState]) -> Opening:
+    """Return the opening of the readiness page: how many criteria of B are met, and what stands in the way."""
+    met, total = count_met(list(states), "B")
+    met_a, total_a = count_met(list(states), "A")
+    b = [one for one in states if one.group == "B"]
+    against = [one for one in b if one.status is Status.NOT_MET]
+    unsure = [one for one in b if one.status in (Status.AT_RISK, Status.TOO_FEW)]
+    unknown = [one for one in b if one.status is Status.CANNOT]
+    sentence = f"Group B: {met} of {total} met."
+    if against:
+        sentence += " Not met: " + ", ".join(f"{_lower(one.title)} ({one.id})" for one in against[:3])
+        sentence += f" and {len(against) - 3} more." if len(against) > 3 else "."
+    elif unsure:
+        few = count(len(unsure), "criterion has", "criteria have")
+        sentence += f" Nothing speaks against it, but {few} too little data."
+    small = f"{count(len(unknown), 'criterion', 'criteria')} of B cannot be measured yet"
+    small += f", {count(len(unsure), 'is', 'are')} at risk or without enough data. Group A: {met_a} of {total_a}."
+    tone = "bad" if against else "good" if met == total else "none"
+    return Opening(tone=tone, word="", sentence=sentence, small=small, now="")
+
+
+def of_trends(rate: Rate) -> Opening:
+    """Return the opening of the trends: the pass rate, or that there is too little to speak of one."""
+    counts = rate.counts
+    small = f"Passed ÷ (passed + fault of the change), of {count(counts.judged, 'build')}. "
+    small += "Our own faults and what could not be told never count against a change."
+    if rate.share is None:
+        sentence = f"Not enough data yet for a pass rate: {number(counts.judged)} of {rate.need} builds have a verdict."
+        return Opening(tone="none", word="", sentence=sentence, small=small, now="")
+    return Opening(tone="good", word="", sentence=f"{100 * rate.share:.1f} % of changes pass.", small=small, now="")
+
+
 def said(buildset: BuildsetRow) -> str:
     """Tell what Gerrit was told about a buildset."""
     if not buildset.reports:
@@ -151,9 +187,13 @@ def _sentence(text: str) -> str:
     return text if text.endswith((".", "!", "?", "…")) else f"{text}."
 
 
+def _lower(text: str) -> str:
+    return text[:1].lower() + text[1:] if text[1:2].islower() else text
+
+
 def _clause(text: str) -> str:
     text = text.strip()[:300].removesuffix(".")
-    return text[:1].lower() + text[1:] if text[1:2].islower() else text
+    return _lower(text)
 
 
 def _result(value: str | None) -> Result:

@@ -139,6 +139,7 @@ def make_templates() -> jinja2.Environment:
     env.globals.update(
         count=formats.count,
         versions=formats.versions,
+        blame_of=tones.blame_of,
         result_tone=tones.result_tone,
         fault_tone=tones.fault_tone,
         state_of=tones.state_of,

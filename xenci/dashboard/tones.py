@@ -4,6 +4,7 @@ from xenci.model.build import BuildState, ReportState
 from xenci.model.node import NodeState
 from xenci.model.outcome import Fault, Result
 from xenci.model.tests import TestStatus
+from xenci.rules.proof import Blame
 
 _RESULTS = {
     Result.SUCCESS: "good",
@@ -47,6 +48,13 @@ _TEST_WORDS = {
 }
 _REPORTS = {ReportState.PENDING: "wait", ReportState.POSTED: "good", ReportState.DROPPED: "skip"}
 
+_BLAMES = {
+    Blame.CHANGE: ("new, the change’s", "bad"),
+    Blame.TIP_TOO: ("fails on the tip too", "infra"),
+    Blame.FLAKY: ("flaky", "warn"),
+    Blame.UNPROVED: ("not compared", "none"),
+}
+
 
 def result_tone(result: str | None, fault: str | None) -> str:
     """Return the tone of a result; a FAILURE has the tone of its fault. An unknown word is `none`."""
@@ -82,6 +90,11 @@ def test_tone(status: str) -> str:
 def test_word(status: str) -> str:
     """Return a test's status in our words."""
     return _TEST_WORDS[TestStatus(status)] if status in set(TestStatus) else status
+
+
+def blame_of(blame: Blame) -> tuple[str, str]:
+    """Return word and tone of what is known of a failed test."""
+    return _BLAMES[blame]
 
 
 def report_tone(state: str) -> str:

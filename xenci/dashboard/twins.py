@@ -73,9 +73,9 @@ def build_whole(build: BuildRow, counts: TestCounts | None, failures: list[Failu
         "failures": [
             {
                 "test": failure.test.test_id,
-                "again": failure.again,
-                "tip": failure.tip,
-                "is_the_changes": failure.is_the_changes,
+                "again": failure.again or None,
+                "tip": failure.tip or None,
+                "blame": failure.blame,
                 "said": failure.last_words,
                 "detail": failure.test.detail,
             }

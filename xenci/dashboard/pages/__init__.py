@@ -1,6 +1,19 @@
 """One module for each page: its address, what it looks up, and the template that draws it."""
 
-from xenci.dashboard.pages import api, build, builds, change, health, log, metrics, nodes, tests, theme
+from xenci.dashboard.pages import (
+    api,
+    build,
+    builds,
+    change,
+    health,
+    log,
+    metrics,
+    nodes,
+    readiness,
+    tests,
+    theme,
+    trends,
+)
 
 ROUTERS = (
     tests.router,
@@ -11,6 +24,8 @@ ROUTERS = (
     log.router,
     metrics.router,
     nodes.router,
+    readiness.router,
+    trends.router,
     api.router,
     theme.router,
 )

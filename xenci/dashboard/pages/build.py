@@ -82,7 +82,7 @@ def _cause(
     """Look for the lines around the first failure, or else around the end of the phase that broke."""
     if row.fault in (None, Fault.NONE) and not failures:
         return None
-    chosen = next((f.test for f in failures if f.is_the_changes), failures[0].test if failures else None)
+    chosen = failures[0].test if failures else None
     names = [file.name for file in here if not file.is_gone]
     if chosen is not None and chosen.finished_at is not None:
         span = cause.span_of(chosen.started_at, chosen.finished_at, queries_tests.previous_end(session, chosen))

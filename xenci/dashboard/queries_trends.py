@@ -1,0 +1,65 @@
+"""Finds what the trends are drawn from: builds that ended, and how long waits, runs and reports took."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from xenci.model.outcome import Fault, Result
+from xenci.rules.statistics import Ended, Spread, spread
+from xenci.store.tables import BuildRow, BuildsetRow, ChangeRow, NodeRow, PatchsetRow, ReportRow
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Durations:
+    """How long things took."""
+
+    #: from asking for a build until it got its node
+    waits: Spread
+    #: from the node to the verdict, of builds that succeeded
+    runs: Spread
+    #: from the trigger in Gerrit to the comment there
+    reports: Spread
+
+
+def ended_builds(session: Session, *, since: datetime, job: str, branch: str, cloud: str) -> list[Ended]:
+    """Return the builds that ended since a moment."""
+    query = select(BuildRow.finished_at, BuildRow.result, BuildRow.fault).where(
+        BuildRow.finished_at >= since, BuildRow.result.is_not(None)
+    )
+    if job:
+        query = query.where(BuildRow.job == job)
+    if branch:
+        query = query.join(BuildRow.buildset).join(BuildsetRow.patchset).join(PatchsetRow.change)
+        query = query.where(ChangeRow.branch == branch)
+    if cloud:
+        query = query.join(NodeRow, NodeRow.id == BuildRow.node_id).where(NodeRow.provider == cloud)
+    return [
+        Ended(finished_at=finished_at, result=Result(result), fault=Fault(fault) if fault else Fault.UNKNOWN)
+        for finished_at, result, fault in session.execute(query)
+        if finished_at is not None and result is not None
+    ]
+
+
+def durations(session: Session, *, since: datetime) -> Durations:
+    """Return how long waits, runs and reports took since a moment."""
+    waits = session.execute(
+        select(BuildRow.created_at, BuildRow.started_at).where(BuildRow.started_at >= since)
+    ).tuples()
+    runs = session.execute(
+        select(BuildRow.started_at, BuildRow.finished_at).where(
+            BuildRow.finished_at >= since, BuildRow.started_at.is_not(None), BuildRow.result == Result.SUCCESS
+        )
+    ).tuples()
+    reports = session.execute(
+        select(BuildsetRow.triggered_at, ReportRow.posted_at)
+        .join(ReportRow, ReportRow.buildset_id == BuildsetRow.id)
+        .where(ReportRow.posted_at >= since)
+    ).tuples()
+    return Durations(waits=spread(_lengths(waits)), runs=spread(_lengths(runs)), reports=spread(_lengths(reports)))
+
+
+def _lengths(pairs: Iterable[tuple[datetime | None, datetime | None]]) -> list[timedelta]:
+    return [end - start for start, end in pairs if start is not None and end is not None]
