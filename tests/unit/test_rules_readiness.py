@@ -340,6 +340,14 @@ def test_a_recheck_on_a_closed_change_is_not_counted() -> None:
     assert found("B7", replace(facts, comments=asked)).value == "0 of 10 rechecks"
 
 
+def test_a_recheck_of_a_change_that_no_pipeline_wants_is_not_counted() -> None:
+    facts = world()
+    asked = (replace(facts.comments[0], posted_at=NOW - HOUR),)
+    documentation = replace(facts.patchsets[0], not_run="Only documentation files changed.")
+    facts = replace(facts, comments=asked, patchsets=(documentation,), buildsets=())
+    assert found("B7", facts).value == "0 of 10 rechecks"
+
+
 def test_comments_on_our_own_lasting_faults_are_counted_apart() -> None:
     facts = change_report(change_run(world(), 3, fault=Fault.INFRA, result=Result.RETRY_LIMIT), 3, vote=None)
     one = found("B12", facts)

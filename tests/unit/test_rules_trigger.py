@@ -241,7 +241,7 @@ def test_a_patch_set_without_a_run_and_with_rechecks_is_run_once() -> None:
 
 
 @given(
-    lag=st.integers(0, 60),
+    lag=st.integers(0, 30),
     words=st.sampled_from(["recheck", "xen: recheck", "Recheck  the cloud was full"]),
     fraction=st.integers(0, 999_999),
 )

@@ -25,7 +25,7 @@ from datetime import timedelta
 from xenci.model.change import Message
 
 #: the same request on the same patch set within this time is one request
-SAME_REQUEST = timedelta(seconds=60)
+SAME_REQUEST = timedelta(seconds=30)
 
 
 #: longest part of a message that is looked at, in characters
