@@ -121,7 +121,7 @@ def _database(paths: LabPaths) -> Cluster:
         template.copy_databases(template.place(paths) / "pg", state(paths))
         made_of.write_text(template.fingerprint())
     cluster.start()
-    processes.adopt(paths.run, POSTGRES, cluster.pid or 0, log=cluster.log)
+    template.adopt(paths, POSTGRES, cluster)
     return cluster
 
 

@@ -68,6 +68,13 @@ def cluster_of(folder: Path) -> Cluster:
     return Cluster(folder / "pg", connections=300, durable=False)
 
 
+def adopt(paths: LabPaths, name: str, cluster: Cluster) -> None:
+    """Take a running PostgreSQL into the lab's keeping, unless it is there already."""
+    known = processes.find(paths.run, name)
+    if known is None or not known.lives or known.pid != cluster.pid:
+        processes.adopt(paths.run, name, cluster.pid or 0, log=cluster.log)
+
+
 def end(paths: LabPaths) -> None:
     """End what an attempt to make the template has started, also one that crashed."""
     for folder in (place(paths).with_name(name) for name in ("template.schemas", "template.new")):
@@ -86,7 +93,7 @@ def _make(paths: LabPaths, folder: Path, fill: Callable[["_Run"], None], databas
         copy_databases(databases, folder)
     try:
         cluster.start()
-        processes.adopt(paths.run, "seed-postgres", cluster.pid or 0, log=cluster.log)
+        adopt(paths, "seed-postgres", cluster)
         conf.write(seed, environment.venv(paths) / "etc", _LIMITS)
         for name in DATABASES:
             cluster.ensure_database(seed.database(name))

@@ -19,7 +19,12 @@ def seed_images(cloud, folders):
     An image has no disk: its property lab_machine names the golden folder that the compute driver takes. An emulated
     dom0 takes its time to shut down.
     """
-    known = {image.name for image in cloud.image.images()}
+    known = set()
+    for image in list(cloud.image.images()):
+        if image.status == "active":
+            known.add(image.name)
+        else:  # an earlier start was killed before it had data
+            cloud.image.delete_image(image)
     for folder in folders:
         for suffix, fault in SISTERS.items():
             if folder + suffix in known:
@@ -40,15 +45,12 @@ def seed_network(cloud, net):
     """The tenant's network, and a router to an external one so that floating IPs find their way (no packet flows).
 
     The subnet lies in this host's loopback: QEMU listens at the servers' own addresses. Neutron takes it without DHCP.
+    What an earlier start left half done, killed before the router's inner port was in place, is made anew.
     """
-    if cloud.network.find_router("lab"):
+    if list(cloud.network.ports(device_owner="network:router_interface")):
         return
+    forget_network(cloud)
     demo = cloud.identity.find_project("demo").id
-    for name in ("lab", "public"):  # an earlier start may have been killed between two of these
-        for network in list(cloud.network.networks(name=name)):
-            for port in list(cloud.network.ports(network_id=network.id)):
-                cloud.network.delete_port(port)
-            cloud.network.delete_network(network)
     network = cloud.network.create_network(name="lab", project_id=demo)
     cloud.network.create_subnet(
         network_id=network.id, name="lab", ip_version=4, cidr=f"{net}.0.0/24",
@@ -62,6 +64,16 @@ def seed_network(cloud, net):
     inner = cloud.network.create_port(network_id=network.id, project_id=demo)
     router = cloud.network.create_router(name="lab", project_id=demo, external_gateway_info={"network_id": external.id})
     cloud.network.add_interface_to_router(router, port_id=inner.id)
+
+
+def forget_network(cloud):
+    """Remove whatever there is of networks: nobody has used a network that was never finished."""
+    for router in list(cloud.network.routers()):
+        cloud.network.delete_router(router)
+    for port in list(cloud.network.ports()):
+        cloud.network.delete_port(port)
+    for network in list(cloud.network.networks()):
+        cloud.network.delete_network(network)
 
 
 def seed_key(tenant, path):
