@@ -7,7 +7,6 @@ when: nodes are asked for the commit they run.
 """
 
 import re
-import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -94,19 +93,22 @@ def _scratch_tree(mirror: Mirror, commit: str, series: Sequence[Path], limit: ti
     add = ("worktree", "add", "--quiet", "--detach", "--no-checkout", str(tree), commit)
     git(*add, at=mirror.repository, limit=limit)
     try:
-        own = Path(git("rev-parse", "--absolute-git-dir", at=tree, limit=limit).text)
+        own = _git_folder(tree)
         (own / "info").mkdir(exist_ok=True)
         names = _touched(mirror.repository, series, limit)
         (own / "info" / "sparse-checkout").write_text("".join(f"/{_SPECIAL.sub(_ESCAPED, name)}\n" for name in names))
         git("read-tree", "-m", "-u", "HEAD", at=tree, limit=limit, settings=_SPARSE)
         yield tree
     finally:
-        shutil.rmtree(tree, ignore_errors=True)
-        git("worktree", "prune", "--expire=now", at=mirror.repository, limit=limit)
+        mirror.drop_trees()
+
+
+def _git_folder(tree: Path) -> Path:
+    return Path((tree / ".git").read_text().removeprefix("gitdir: ").strip())
 
 
 def _stuck(tree: Path, series: Sequence[Path], done: Output, limit: timedelta) -> Stuck:
-    state = Path(git("rev-parse", "--absolute-git-dir", at=tree, limit=limit).text) / "rebase-apply"
+    state = _git_folder(tree) / "rebase-apply"
     if not (state / "next").exists():
         raise GitFailed(f"git am in {tree}: {done.last_words}", remedy="Check the files of the carried series")
     at = min(int((state / "next").read_text()), len(series))

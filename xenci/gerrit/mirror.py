@@ -35,7 +35,7 @@ class Mirror:
     """One project's mirror, as seen by who holds its lock."""
 
     repository: Path
-    #: folder for scratch trees, empty when the lock is taken
+    #: folder for scratch trees, not there when the lock is taken
     scratch: Path
 
     def fetch(self, url: str, refspecs: Collection[str], *, limit: timedelta) -> None:
@@ -52,9 +52,15 @@ class Mirror:
                 detail, remedy="Check gerrit.git_url and that Gerrit answers; it is tried again"
             ) from error
 
-    def commit(self, name: str) -> str:
-        """Return the commit that a reference names."""
-        return git("rev-parse", "--verify", f"{name}^{{commit}}", at=self.repository, limit=_LOCAL).text
+    def commits(self, *names: str) -> list[str]:
+        """Return the commits that references name."""
+        wanted = [f"{name}^{{commit}}" for name in names]
+        return git("rev-parse", *wanted, at=self.repository, limit=_LOCAL).text.splitlines()
+
+    def drop_trees(self) -> None:
+        """Remove every scratch tree, and what git keeps of it."""
+        shutil.rmtree(self.scratch, ignore_errors=True)
+        shutil.rmtree(self.repository / "worktrees", ignore_errors=True)
 
     def keep(self, name: str, commits: dict[str, str]) -> None:
         """Write refs/xenci/NAME/KEY for each commit, all or none, so that none is ever collected as garbage."""
@@ -85,11 +91,10 @@ def locked(folder: Path, project: str, *, patience: timedelta) -> Iterator[Mirro
     repository = path_of(folder, project)
     repository.parent.mkdir(parents=True, exist_ok=True)
     with _lock(repository.with_name(repository.name + "-lock"), patience):
-        scratch = repository.with_name(repository.name + "-scratch")
-        shutil.rmtree(scratch, ignore_errors=True)
-        scratch.mkdir()
+        mirror = Mirror(repository=repository, scratch=repository.with_name(repository.name + "-scratch"))
+        mirror.drop_trees()
         _ensure(repository)
-        yield Mirror(repository=repository, scratch=scratch)
+        yield mirror
 
 
 def path_of(folder: Path, project: str) -> Path:
@@ -123,7 +128,6 @@ def _ensure(repository: Path) -> None:
         stale.unlink(missing_ok=True)
     for unfinished in repository.glob("objects/pack/tmp_*"):
         unfinished.unlink(missing_ok=True)
-    git("worktree", "prune", "--expire=now", at=repository, limit=_LOCAL)
 
 
 @contextlib.contextmanager

@@ -144,11 +144,11 @@ class Mirrors:
         """Bring the branch's tip and the patch set; return the tip."""
         tip, change = f"refs/heads/{branch}", f"{OURS}/{name}/change"
         mirror.fetch(url, (f"+{tip}:{tip}", f"+{ref}:{change}"), limit=self._fetch_limit)
-        found = mirror.commit(change)
+        found, tip_sha = mirror.commits(change, tip)
         if found != sha:
             # Gerrit may answer inconsistently right after an upload
             raise FetchFailed(f"{ref} of {url} is {found}, expected {sha}", remedy="It is tried again")
-        return mirror.commit(tip)
+        return tip_sha
 
     def _merge(self, mirror: Mirror, tip: str, sha: str, message: str, at: datetime) -> str | MergeConflict:
         bases = git("merge-base", tip, sha, at=mirror.repository, limit=self._limit, ok=(0, 1)).text.splitlines()
