@@ -6,11 +6,13 @@ as the pool has two nodes: what a test waits for may have been going on while an
 
 import shutil
 from collections.abc import Iterator
+from datetime import timedelta
 
 import pytest
 
 from tests.lab.running import BOOT, SHORT, Running, wait_for
 from xenci.config.load import load
+from xenci.host.connection import connect
 from xenci.lab import clouds, demo, push, settings
 from xenci.lab.gerrit import review
 from xenci.lab.paths import LabPaths
@@ -209,17 +211,10 @@ def _text(xenci: Running, uuid: str, name: str) -> str:
 
 def _shadow_nova(lab: LabPaths, address: str, host_key: str) -> None:
     """Put another Nova where Python finds it before the tree, on a ready node."""
-    from datetime import timedelta
-
     config = load(lab.config)
-    ctx_key = config.node_key
-    from xenci.host.connection import connect
-
-    host = connect(address, user="root", key=ctx_key, host_key=host_key, port=config.labels[0].ssh_port)
+    host = connect(address, user="root", key=config.node_key, host_key=host_key, port=config.labels[0].ssh_port)
     try:
-        output = host.run(
-            "cp -r /opt/stack/nova/nova /opt/cloud/venv/lib/python3.11/site-packages/", timeout=timedelta(minutes=5)
-        )
+        output = host.run("lab-wrong-tree on", timeout=timedelta(minutes=5))
         assert output.exit_code == 0, output.words
     finally:
         host.close()

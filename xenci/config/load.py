@@ -101,9 +101,7 @@ def _resolve(settings: Settings, folder: Path) -> Settings:
     """Make the paths that the file names absolute."""
     ssh = settings.gerrit.ssh
     jobs = tuple(
-        job.model_copy(
-            update={"carry": tuple(c.model_copy(update={"series": folder / c.series}) for c in job.carry)}
-        )
+        job.model_copy(update={"carry": tuple(c.model_copy(update={"series": folder / c.series}) for c in job.carry)})
         for job in settings.jobs
     )
     return settings.model_copy(

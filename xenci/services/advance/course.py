@@ -21,6 +21,8 @@ from xenci.store.tables import BuildRow
 
 _LOG = structlog.get_logger()
 _PROOF_LIMIT = 256 * 1024
+#: exit code of the node's start of Nova that says: it runs, but from another tree than the one asked for
+WRONG_TREE = 3
 
 #: A step: None when the build has ended.
 StepOfCourse = Callable[[Context, Work], Next | None]
@@ -120,10 +122,11 @@ def _nova(ctx: Context, work: Work, run: Run, commit: str, *, then: str) -> Next
         ended = _unit(ctx, work, host, Phase.NOVA, run, command)
         if ended is None:
             return Next(step=work.step, after=LOOK_EVERY)
-        if ended.exit_code == 0:
+        if ended.exit_code in (0, WRONG_TREE):
             _keep_proof(ctx, work, host, run)
+        if ended.exit_code == 0:
             evidence.remember_servers(ctx, work, host)
-    if ended.exit_code != 0:
+    if ended.exit_code not in (0, WRONG_TREE):
         return _further(ctx, work)
     if not _is_tree_proved(ctx, work, run):
         return Next(step="collect", doing="Nova runs from another tree than the one pushed; collects logs")

@@ -1,0 +1,124 @@
+"""The contract of a Host, kept by real machines: a Xen node, and a stand-in, which has SSH and nothing else.
+
+The fixtures `xen_node` and `standin_node` give the Door to a machine whose host key was learned from its console.
+"""
+
+import subprocess
+import uuid
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.contracts.host_contract import SOON, CommandContract, TreeContract, UnitContract
+from xenci.host.collect import collect_command, put_script
+from xenci.host.connection import SshHost, connect
+from xenci.host.door import Door
+from xenci.host.port import CommandFailed, HostKeyChanged, HostLost, Unit, UnitState
+from xenci.host.xen import domains, prove_host
+
+pytestmark = pytest.mark.lab
+
+
+def entered(door: Door) -> SshHost:
+    return connect(door.address, user=door.user, key=door.key, host_key=door.host_key, port=door.port)
+
+
+@pytest.fixture
+def place() -> str:
+    return f"/var/tmp/xenci-contract/{uuid.uuid4().hex}"
+
+
+@pytest.fixture
+def door(standin_node: Door) -> Door:
+    """The door that the tests in this file use; the classes for Xen give another."""
+    return standin_node
+
+
+@pytest.fixture
+def host(door: Door) -> Iterator[SshHost]:
+    host = entered(door)
+    yield host
+    host.close()
+
+
+class TestStandinCommands(CommandContract):
+    pass
+
+
+class TestConnections:
+    """What a connection does when the world is not as it should be."""
+
+    def test_another_host_key_than_the_consoles_is_refused(self, door: Door, tmp_path: Path) -> None:
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "key"], check=True)
+        other = " ".join((tmp_path / "key.pub").read_text().split()[:2])
+        with pytest.raises(HostKeyChanged, match="Delete the node"):
+            entered(replace(door, host_key=other))
+
+    def test_a_key_that_the_node_does_not_know_is_told_as_such(self, door: Door, tmp_path: Path) -> None:
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "key"], check=True)
+        with pytest.raises(HostLost, match="refuses our key"):
+            entered(replace(door, key=tmp_path / "key"))
+
+    def test_where_nobody_listens_the_host_is_lost(self, door: Door) -> None:
+        with pytest.raises(HostLost):
+            entered(replace(door, port=1))
+
+    def test_a_connection_that_broke_is_made_anew_by_the_next_command(self, host: SshHost) -> None:
+        with pytest.raises(HostLost):
+            host.run("kill -9 $PPID; sleep 5", timeout=SOON)
+        assert host.run("echo here", timeout=SOON).stdout == b"here\n"
+
+
+@pytest.mark.xen
+class TestXen(CommandContract, UnitContract, TreeContract):
+    """A real Xen host, with systemd and git."""
+
+    @pytest.fixture
+    def door(self, xen_node: Door) -> Door:
+        return xen_node
+
+    def test_xl_and_libvirt_agree_that_it_is_xen(self, host: SshHost) -> None:
+        facts = prove_host(host)
+        assert facts.libvirt_type == "Xen"
+        assert facts.libvirt_uri == "xen:///system"
+        assert facts.xen_version.startswith("4.17")
+        assert any(capability.startswith("xen-3.0") for capability in facts.xen_capabilities)
+
+    def test_dom0_is_seen_through_libvirt(self, host: SshHost) -> None:
+        assert [domain.name for domain in domains(host)][:1] == ["Domain-0"]
+
+    def test_a_unit_goes_on_while_nobody_is_connected(self, host: SshHost, door: Door, place: str) -> None:
+        name = f"xenci-contract-{uuid.uuid4().hex}"
+        command = f"until [ -e {place}/go ]; do sleep 0.2; done; echo went on"
+        unit = Unit(
+            name=name, command=command, stdout=f"{place}/out", stderr=f"{place}/err", limit=timedelta(minutes=5)
+        )
+        assert host.start_unit(unit)
+        host.close()
+        again = entered(door)
+        try:
+            assert again.look(name, {}).state is UnitState.RUNNING
+            assert again.start_unit(unit) is False
+            again.write(f"{place}/go", b"")
+            while (look := again.look(name, {f"{place}/out": 0})).state is UnitState.RUNNING:
+                pass
+            assert (look.exit_code, look.files[f"{place}/out"].data) == (0, b"went on\n")
+        finally:
+            again.close()
+
+    def test_logs_of_xen_and_libvirt_are_gathered(self, host: SshHost, place: str) -> None:
+        put_script(host)
+        output = host.run(collect_command(f"{place}/logs", max_file=1 << 20, sources={}), timeout=timedelta(minutes=5))
+        names = {line.split(maxsplit=2)[2] for line in output.stdout.decode().splitlines()}
+        assert {"xen/xl-info.txt", "xen/xl-dmesg.txt", "xen/xl-list.txt", "xen/xenstore.txt"} <= names
+        assert {"libvirt/capabilities.xml", "versions/packages.txt", "conf/nova.conf", "conf/tempest.conf"} <= names
+        assert b"password = ***" in host.read(f"{place}/logs/conf/nova.conf", limit=1 << 20)
+
+
+class TestStandinIsNoXen:
+    def test_a_machine_without_xen_does_not_pass_for_one(self, host: SshHost) -> None:
+        with pytest.raises(CommandFailed, match="Xen does not answer"):
+            prove_host(host)
