@@ -126,7 +126,8 @@ class Sample:
             patchset=patchset, pipeline="check", trigger=more.pop("trigger", "patchset"), trigger_key=uuid,
             asked_by=more.pop("asked_by", ""), uuid=uuid, state=more.pop("state", "done"),
             reasons=more.pop("reasons", []), triggered_at=self.minutes(ago), created_at=self.minutes(ago),
-            tip_sha="4c1f0e2" + "0" * 33, **more,
+            tip_sha="4c1f0e2" + "0" * 33,
+            merged_sha=None if more.get("conflict") else "3e5d" + "0" * 36, **more,
         )  # fmt: skip
         self.session.add(row)
         self.session.flush()

@@ -54,7 +54,6 @@ def _good(s: Sample) -> None:
     patchset = s.change("libvirt: say which emulator was chosen", ago=50, owner="Dana Developer")
     buildset = s.buildset(
         patchset, "good", ago=50, result="SUCCESS", fault="none", vote=1, finished_at=s.minutes(42),
-        merged_sha="3e5d" + "0" * 36,
     )  # fmt: skip
     build = s.build(
         buildset, "good", ago=49, lasted=6.5, result="SUCCESS", fault="none",

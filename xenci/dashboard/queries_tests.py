@@ -34,10 +34,10 @@ class Failure:
 
     @property
     def last_words(self) -> str:
-        """The line of the traceback that names the error."""
+        """The end of the traceback, from the line on that names the error."""
         lines = [line.strip() for line in self.test.detail.strip().splitlines() if line.strip()]
-        named = [line for line in lines if _names_an_error(line)]
-        return (named[-1] if named else lines[-1] if lines else "it said nothing")[:600]
+        begins = max((i for i, line in enumerate(lines) if _names_an_error(line)), default=len(lines) - 1)
+        return " ".join(lines[max(0, begins) :])[:600] or "it said nothing"
 
 
 def _names_an_error(line: str) -> bool:

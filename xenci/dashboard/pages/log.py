@@ -61,7 +61,7 @@ def log(
             seen=seen,
             total=total,
             wanted=wanted,
-            is_wrapped=bool(wrap),
+            is_wrapped=wrap != "no",
             lines=[(number, parse(text, source_of(name)), text) for number, text in lines],
             start=start,
             last=last,

@@ -27,7 +27,7 @@ def trends(
     begins = site.clock().replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=SPANS[since] - 1)
     with site.database.session() as session:
         ended = queries_trends.ended_builds(session, since=begins, job=job, branch=branch, cloud=cloud)
-        days = statistics.by_day(ended, first, last)
+        days = _from_first(statistics.by_day(ended, first, last))
         rate = statistics.rate(ended)
         most, pieces = charts.stacked(days)
         return site.page(
@@ -45,3 +45,9 @@ def trends(
             pieces=pieces,
             durations=queries_trends.durations(session, since=begins),
         )
+
+
+def _from_first(days: list[statistics.Day]) -> list[statistics.Day]:
+    """Leave out the days before the first build: they are no gap, there was nothing yet. Today is always there."""
+    begins = next((i for i, day in enumerate(days) if not day.is_gap), len(days) - 1)
+    return days[begins:]
