@@ -86,7 +86,9 @@ def _rights(admin: rest.Rest) -> None:
     def vote(most: int) -> dict[str, Any]:
         return {**allow, "min": -most, "max": most}
 
-    gone: dict[str, Any] = {"refs/heads/*": {"permissions": {"label-Code-Review": {"rules": {anybody: {}}}}}}
+    # a rule that is there already is not changed by adding it in another form
+    lost: dict[str, Any] = {"label-Code-Review": {"rules": {anybody: {}}}, "push": {"rules": {admins: {}}}}
+    gone = {"refs/heads/*": {"permissions": lost}}
     heads = {
         "label-Verified": {"label": "Verified", "rules": {ci: vote(1)}},
         "label-Code-Review": {"label": "Code-Review", "rules": {developers: vote(1), reviewers: vote(2)}},
