@@ -18,6 +18,7 @@ SHOW = "tempest.api.compute.test_list.ListTest.test_show[id-2]"
 BOOT = "tempest.api.compute.servers.test_create.CreateTest.test_boot[id-3]"
 BOOT_CLASS = "tempest.api.compute.servers.test_create.CreateTest"
 SET_UP = f"setUpClass ({BOOT_CLASS})"
+TEAR_DOWN = f"tearDownClass ({BOOT_CLASS})"
 
 DONE = Step()
 LATE = Step(timed_out=True, exit_code=None)
@@ -125,6 +126,13 @@ ENDINGS: list[tuple[str, BuildFacts, Result, Fault, bool]] = [
     ("dead, tip of another tree", replace(DEAD, tip_agrees=None), Result.ERROR, Fault.INFRA, True),
     ("dead, nothing run on the tip", replace(DEAD, tip=None), Result.FAILURE, Fault.UNKNOWN, True),
     ("dead, the tip's boot fails", replace(DEAD, tip=failed(BOOT)), Result.FAILURE, Fault.UNKNOWN, True),
+    (
+        "dead, another boot test fails on the tip",
+        replace(DEAD, tip=RunFacts(passed=frozenset({BOOT}), failed=frozenset({SHOW}))),
+        Result.FAILURE,
+        Fault.UNKNOWN,
+        True,
+    ),
     ("dead, the tip's run is late", replace(DEAD, tip=RunFacts(timed_out=True)), Result.TIMED_OUT, Fault.UNKNOWN, True),
     ("dead, no guest seen", replace(DEAD, guest_seen=frozenset()), Result.POST_FAILURE, Fault.INFRA, True),
     ("Tempest never started", replace(GOOD, first=None), Result.ERROR, Fault.INFRA, True),
@@ -362,6 +370,13 @@ def test_results_are_sorted_by_how_they_ended() -> None:
         (SET_UP, passed(BOOT), None, Blame.FLAKY),
         (SET_UP, failed(SET_UP), passed(LIST), Blame.UNPROVED),
         (SET_UP, failed(SET_UP), RunFacts(skipped=frozenset({SET_UP})), Blame.UNPROVED),
+        (TEAR_DOWN, failed(TEAR_DOWN), passed(BOOT), Blame.CHANGE),
+        (
+            TEAR_DOWN,
+            failed(TEAR_DOWN),
+            RunFacts(passed=frozenset({BOOT}), unfinished=frozenset({TEAR_DOWN})),
+            Blame.UNPROVED,
+        ),
         (BOOT, None, passed(BOOT), Blame.UNPROVED),
         (BOOT, failed(BOOT), RunFacts(unfinished=frozenset({BOOT})), Blame.UNPROVED),
     ],

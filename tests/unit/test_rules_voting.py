@@ -82,6 +82,14 @@ def test_a_pipeline_votes_as_its_mode_says(mode: Mode, plus: int | None, minus: 
     assert allowed_vote(mode, BROKEN, is_current=True, is_open=True) == minus
 
 
+@pytest.mark.parametrize("missing", ["is_current", "is_open", "proves_xen"])
+@pytest.mark.parametrize("verdict", [SUCCESS, BROKEN])
+def test_one_thing_that_is_missing_forbids_the_vote(verdict: Verdict, missing: str) -> None:
+    conditions = {"is_current": True, "is_open": True, "proves_xen": True}
+    assert allowed_vote(Mode.VOTE, verdict, **conditions) == verdict.vote
+    assert allowed_vote(Mode.VOTE, verdict, **(conditions | {missing: False})) is None
+
+
 @given(st.sampled_from(Mode), st.sampled_from(ALL), st.booleans(), st.booleans(), st.booleans())
 def test_a_vote_is_only_for_the_current_patch_set_of_an_open_change_that_was_tested_on_xen(
     mode: Mode, verdict: Verdict, is_current: bool, is_open: bool, proves_xen: bool
