@@ -35,6 +35,7 @@ app.command("doctor")(doctor.doctor)
 
 @app.callback()
 def root(
+    context: typer.Context,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Log what is looked at, too.")] = False,
     version: Annotated[bool, typer.Option("--version", help="Print the version and end.")] = False,
 ) -> None:
@@ -42,12 +43,12 @@ def root(
     if version:
         typer.echo(f"xenci {__version__}")
         raise typer.Exit
-    set_up_log(verbose=verbose)
+    is_service = context.invoked_subcommand == "serve"
+    set_up_log(logging.DEBUG if verbose else logging.INFO if is_service else logging.WARNING)
 
 
-def set_up_log(*, verbose: bool) -> None:
+def set_up_log(level: int) -> None:
     """Log to standard error: colours on a terminal, JSON lines elsewhere or with XENCI_LOG=json."""
-    level = logging.DEBUG if verbose else logging.INFO
     is_terminal = sys.stderr.isatty() and os.environ.get("XENCI_LOG") != "json"
     coloured = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     structlog.configure(
@@ -62,6 +63,8 @@ def set_up_log(*, verbose: bool) -> None:
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
     )
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    # it logs with a traceback what it raises as well
+    logging.getLogger("paramiko").setLevel(logging.CRITICAL)
 
 
 def run() -> None:

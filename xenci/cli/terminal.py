@@ -50,7 +50,9 @@ def show(rows: Iterable[dict[str, Any]], *, as_json: bool, columns: Sequence[str
         table.add_column(column.replace("_", " "), overflow="fold")
     for row in listed:
         table.add_row(*(_cell(row.get(column)) for column in columns))
-    Console().print(table)
+    # a pipe has no width: what reads it wants whole lines
+    console = Console() if sys.stdout.isatty() else Console(width=250)
+    console.print(table)
 
 
 def show_one(row: dict[str, Any], *, as_json: bool) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -21,7 +21,7 @@ from xenci.model.build import BuildsetState, BuildState
 from xenci.model.change import Patchset
 from xenci.model.outcome import Fault, Result
 from xenci.rules.recheck import recheck_request
-from xenci.rules.trigger import Decision, Heard, Ignore, KnownRun, Run, Seen, decide, reconcile
+from xenci.rules.trigger import Decision, Heard, Ignore, KnownRun, Run, Seen, decide, is_ci, reconcile
 from xenci.services.context import Context
 from xenci.services.engine import defer
 from xenci.store.tables import BuildsetRow, ChangeRow, CommentRow, EventRow, PatchsetRow
@@ -29,6 +29,8 @@ from xenci.store.tables import BuildsetRow, ChangeRow, CommentRow, EventRow, Pat
 _LOG = structlog.get_logger()
 #: reason of a buildset that was ended as its change was closed, or a newer patch set came
 WITHDRAWN = "withdrawn: "
+#: first half of the advisory lock of a change; the second is its number
+_LOCK = 0x636F6E73
 
 
 def consider(ctx: Context, number: int) -> None:
@@ -48,6 +50,10 @@ def consider_view(ctx: Context, view: ChangeView) -> list[int]:
     patchset = view.patchset
     me, gerrit, pipelines = ctx.me, ctx.settings.gerrit, ctx.settings.pipelines
     with ctx.database.session() as session:
+        # the stream's look and the reconciliation's must not find the same recheck at once
+        session.execute(
+            text("select pg_advisory_xact_lock(:kind, :change)"), {"kind": _LOCK, "change": patchset.change}
+        )
         row = save_patchset(session, patchset)
         _save_comments(session, view, ctx)
         withdraw_outdated(ctx, session, patchset)
@@ -214,7 +220,9 @@ def _save_comments(session: Session, view: ChangeView, ctx: Context) -> None:
     is_open = view.patchset.status == "NEW"
     for message in view.messages:
         is_ours = bool(me.username) and message.author.username == me.username
-        if not is_ours and recheck_request(message.text, message.comments) is None:
+        if not is_ours and (
+            is_ci(message.author, me, ctx.settings.gerrit) or recheck_request(message.text, message.comments) is None
+        ):
             continue
         session.execute(
             insert(CommentRow)

@@ -1,5 +1,7 @@
 """Gives waiting builds to ready nodes, in the order that `rules/dispatch.py` says."""
 
+from collections import Counter
+
 import structlog
 from sqlalchemy import select
 
@@ -20,7 +22,11 @@ def dispatch(ctx: Context, _row: int = 0) -> None:
         return
     with ctx.database.session() as session:
         waiting = session.scalars(select(BuildRow).where(BuildRow.state == BuildState.QUEUED)).all()
-        for build_id in in_order([_waiting(ctx, build) for build in waiting]):
+        running = Counter(
+            build.buildset.patchset.change.project
+            for build in session.scalars(select(BuildRow).where(BuildRow.state == BuildState.RUNNING))
+        )
+        for build_id in in_order([_waiting(ctx, build) for build in waiting], ctx.clock(), running):
             build = session.get_one(BuildRow, build_id)
             node = claim(session, ctx.settings.job(build.job).label, build.id)
             if node is None:

@@ -4,18 +4,18 @@ from collections.abc import Sequence
 from datetime import timedelta
 from urllib.parse import quote
 
-from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from xenci.model.build import ReportState, Run
 from xenci.model.outcome import Result, Verdict
-from xenci.model.tests import TestStatus
 from xenci.rules.message import BuildLine, FailedTest, MessageFacts, Versions, comment, tag
+from xenci.rules.proof import BLAME_WORDS, ranked, run_facts
 from xenci.rules.voting import allowed_vote, why_not_reported
+from xenci.services.advance.facts import results_of
 from xenci.services.context import Context
 from xenci.services.engine import defer
-from xenci.store.tables import BuildRow, BuildsetRow, ReportRow, TestRow
+from xenci.store.tables import BuildRow, BuildsetRow, ReportRow
 
 
 def put(ctx: Context, session: Session, buildset: BuildsetRow, builds: Sequence[BuildRow], verdict: Verdict) -> None:
@@ -71,19 +71,17 @@ def message_of(
 
 def _line(ctx: Context, session: Session, build: BuildRow) -> BuildLine:
     page = f"{ctx.settings.web.public_url}build/{build.uuid}"
-    query = select(TestRow.test_id).where(
-        TestRow.build_id == build.id,
-        TestRow.run == Run.FIRST,
-        TestRow.status.in_([TestStatus.FAIL, TestStatus.UXSUCCESS]),
-    )
-    failed = session.scalars(query.order_by(TestRow.id)).all()
+    first, again, tip = (run_facts(results_of(session, build.id, run)) for run in (Run.FIRST, Run.AGAIN, Run.TIP))
     began, ended = build.started_at, build.finished_at
     return BuildLine(
         job=build.job,
         url=page,
         result=Result(build.result or Result.ERROR),
         duration=ended - began if began and ended else timedelta(),
-        failed=tuple(FailedTest(id=test, url=f"{page}/tests#{quote(test, safe='')}") for test in failed),
+        failed=tuple(
+            FailedTest(id=test, url=f"{page}/tests#{quote(test, safe='')}", note=BLAME_WORDS[blame])
+            for test, blame in ranked(first, again, tip)
+        ),
     )
 
 
