@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
-from urllib.parse import quote
 
+from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -15,7 +15,7 @@ from xenci.rules.voting import allowed_vote, why_not_reported
 from xenci.services.advance.facts import results_of
 from xenci.services.context import Context
 from xenci.services.engine import defer
-from xenci.store.tables import BuildRow, BuildsetRow, ReportRow
+from xenci.store.tables import BuildRow, BuildsetRow, ReportRow, TestRow
 
 
 def put(ctx: Context, session: Session, buildset: BuildsetRow, builds: Sequence[BuildRow], verdict: Verdict) -> None:
@@ -72,6 +72,8 @@ def message_of(
 def _line(ctx: Context, session: Session, build: BuildRow) -> BuildLine:
     page = f"{ctx.settings.web.public_url}build/{build.uuid}"
     first, again, tip = (run_facts(results_of(session, build.id, run)) for run in (Run.FIRST, Run.AGAIN, Run.TIP))
+    query = select(TestRow.test_id, TestRow.id).where(TestRow.build_id == build.id, TestRow.run == Run.FIRST)
+    rows = {test: number for test, number in session.execute(query)}
     began, ended = build.started_at, build.finished_at
     return BuildLine(
         job=build.job,
@@ -79,7 +81,7 @@ def _line(ctx: Context, session: Session, build: BuildRow) -> BuildLine:
         result=Result(build.result or Result.ERROR),
         duration=ended - began if began and ended else timedelta(),
         failed=tuple(
-            FailedTest(id=test, url=f"{page}/tests#{quote(test, safe='')}", note=BLAME_WORDS[blame])
+            FailedTest(id=test, url=f"{page}/tests#t{rows[test]}", note=BLAME_WORDS[blame])
             for test, blame in ranked(first, again, tip)
         ),
     )
