@@ -10,6 +10,7 @@ import pytest
 
 from xenci.host import xen
 from xenci.host.port import CommandFailed, Host, HostOdd, Output
+from xenci.host.probe import daemon_uri
 from xenci.host.xen import Domain, HostFacts, NotXen, prove_host
 
 XL = b"""host                   : m1
@@ -102,6 +103,11 @@ def test_a_host_where_xl_fails_does_not_answer_yet(monkeypatch: pytest.MonkeyPat
 def test_an_answer_of_the_wrong_kind_is_odd(monkeypatch: pytest.MonkeyPatch, key: str, value: Any) -> None:
     with pytest.raises(HostOdd):
         prove(monkeypatch, Node(), TOLD | {key: value})
+
+
+def test_our_way_to_libvirt_is_no_part_of_what_it_drives() -> None:
+    assert daemon_uri("xen+unix:///system?socket=/tmp/xenci-a/socket") == "xen:///system"
+    assert daemon_uri("qemu:///session") == "qemu:///session"
 
 
 def test_names_of_domains_are_made_printable_and_their_uuids_checked(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -47,6 +47,8 @@ class SshHost:
     def __init__(self, door: Door, patience: Patience) -> None:
         self._door, self._patience = door, patience
         self._lock = threading.Lock()
+        #: names of units that were seen to be started: they need not be asked for again
+        self._started: set[str] = set()
         self._connection: fabric.Connection | None = None
 
     @property
@@ -77,7 +79,11 @@ class SshHost:
         return Output(exit_code=code, stdout=stdout, stderr=stderr)
 
     def start_unit(self, unit: Unit) -> bool:
-        return units.start(self.run, unit)
+        if unit.name in self._started:
+            return False
+        is_new = units.start(self.run, unit)
+        self._started.add(unit.name)
+        return is_new
 
     def stop_unit(self, unit: str) -> None:
         units.stop(self.run, unit)

@@ -5,6 +5,7 @@ ended. It prints one JSON object; a failure is `{"error": ..}` and exit code 1.
 """
 
 import json
+import re
 import sys
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
@@ -20,7 +21,7 @@ def facts(connection: Any) -> dict[str, Any]:
     _, memory_mb, cpus, *_ = connection.getInfo()
     capabilities = ElementTree.fromstring(connection.getCapabilities())
     return {
-        "uri": connection.getURI(),
+        "uri": daemon_uri(connection.getURI()),
         "type": connection.getType(),
         "hostname": connection.getHostname(),
         "libvirt": connection.getLibVersion(),
@@ -30,6 +31,11 @@ def facts(connection: Any) -> dict[str, Any]:
         "os_types": sorted({element.text or "" for element in capabilities.findall("guest/os_type")}),
         **domains(connection),
     }
+
+
+def daemon_uri(uri: str) -> str:
+    """Take our way to the daemon off a URI: what it drives is left."""
+    return re.sub(r"^(\w+)\+unix:(//[^?]*).*$", r"\1:\2", uri)
 
 
 def domains(connection: Any) -> dict[str, Any]:

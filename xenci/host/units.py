@@ -4,6 +4,9 @@ The wrapper around the command leaves two marks beside its script: `NAME.began`,
 so the command cannot begin twice, and `NAME.rc`, its exit code, written whole by a rename. A unit that systemd cut
 (limit, reboot, memory) has the first mark and not the second: it is GONE, and never taken for ended. The script lies in
 a file, as systemd would replace `$` and `%` on its own command line.
+
+A look happens every few seconds, and a process costs an emulated node some 50 ms: while the wrapper lives, which the
+shell sees by itself in /proc, systemd is not asked.
 """
 
 import base64
@@ -25,6 +28,8 @@ _PATIENCE = timedelta(seconds=90)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 _PATH = re.compile(r"/[A-Za-z0-9_./@:+,=-]{0,400}")
 _FILE = re.compile(r"file (\d{1,3}) (\d{1,15}) ([A-Za-z0-9+/=]*)")
+#: the 22nd word of a process's state is when it began, in the kernel's ticks: with its number, nobody else's
+_READ_STAT = "read -r " + " ".join(f"_{n}" for n in range(1, 22)) + " began _rest"
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -53,11 +58,11 @@ def start(run: Run, unit: Unit, *, folder: str = FOLDER) -> bool:
     ask = shlex.join(["systemd-run", "--quiet", "--no-ask-password", f"--unit={unit.name}", *options])
     script = f"""
 was_started() {{
-    [ "$(systemctl show --property=LoadState --value {unit.name}.service)" = loaded ] ||
-        [ -e {marks}.began ] || [ -e {marks}.rc ]
+    [ -e {marks}.began ] || [ -e {marks}.rc ] ||
+        [ "$(systemctl show --property=LoadState --value {unit.name}.service)" = loaded ]
 }}
-systemctl show --property=Version > /dev/null || exit 3
 if was_started; then echo there; exit 0; fi
+systemctl show --property=Version > /dev/null || exit 3
 mkdir -p {shlex.join(sorted(folders))} && cat > {marks}.sh.new && mv -f {marks}.sh.new {marks}.sh || exit 1
 if {ask} /bin/sh {marks}.sh; then echo started; exit 0; fi
 if was_started; then echo there; exit 0; fi
@@ -77,21 +82,28 @@ def look(run: Run, unit: str, follow: Mapping[str, int], *, limit: int = LOOK_LI
     """
     _check_names(unit, *follow)
     marks = f"{folder}/{unit}"
-    asked = " ".join(f"follow {i} {path} {offset};" for i, (path, offset) in enumerate(follow.items()))
+    asked = " ".join(f"{i}:{offset}:{path}" for i, (path, offset) in enumerate(follow.items()))
     script = f"""
 LC_ALL=C; export LC_ALL
-systemctl show --property=LoadState --property=ActiveState --property=Result {unit}.service || exit 3
-[ ! -f {marks}.rc ] || echo "code=$(head -c 20 {marks}.rc)"
-follow() {{
-    size=$(stat -L -c %s "$2" 2> /dev/null)
-    if [ -f "$2" ] && [ -n "$size" ]; then
-        more=$((size - $3)); [ $more -le {limit} ] || more={limit}
-        printf 'file %s %s ' $1 $size
-        [ $more -le 0 ] || tail -c +$(($3 + 1)) "$2" | head -c $more | base64 -w 0
+alive() {{
+    read -r pid then 2> /dev/null < {marks}.began/process || return 1
+    {_READ_STAT} 2> /dev/null < /proc/$pid/stat || return 1
+    [ "$began" = "$then" ]
+}}
+if alive; then echo ActiveState=active
+else systemctl show --property=LoadState --property=ActiveState --property=Result {unit}.service || exit 3
+fi
+if [ -f {marks}.rc ]; then read -r code < {marks}.rc; echo "code=$code"; fi
+for asked in {asked}; do
+    number=${{asked%%:*}} path=${{asked#*:*:}} offset=${{asked#*:}}; offset=${{offset%%:*}}
+    if [ -f "$path" ] && size=$(stat -L -c %s "$path"); then
+        more=$((size - offset)); [ $more -le {limit} ] || more={limit}
+        printf 'file %s %s ' $number $size
+        [ $more -le 0 ] || dd "if=$path" bs=65536 iflag=skip_bytes,count_bytes skip=$offset count=$more status=none |
+            base64 -w 0
         echo
     fi
-}}
-{asked}
+done
 echo end
 """
     output = run(script, timeout=_PATIENCE)
@@ -146,6 +158,7 @@ def _chunks(lines: list[str], asked: list[tuple[str, int]], limit: int) -> dict[
 def _wrapper(marks: str, command: str) -> str:
     return f"""#!/bin/sh
 mkdir {marks}.began || exit 0
+{_READ_STAT} < /proc/$$/stat && echo "$$ $began" > {marks}.began/process
 /bin/sh -c {shlex.quote(command)}
 echo $? > {marks}.rc.new && mv -f {marks}.rc.new {marks}.rc
 """
