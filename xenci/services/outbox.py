@@ -73,7 +73,7 @@ def _line(ctx: Context, session: Session, build: BuildRow) -> BuildLine:
     page = f"{ctx.settings.web.public_url}build/{build.uuid}"
     first, again, tip = (run_facts(results_of(session, build.id, run)) for run in (Run.FIRST, Run.AGAIN, Run.TIP))
     query = select(TestRow.test_id, TestRow.id).where(TestRow.build_id == build.id, TestRow.run == Run.FIRST)
-    rows = {test: number for test, number in session.execute(query)}
+    rows = {row.test_id: row.id for row in session.execute(query)}
     began, ended = build.started_at, build.finished_at
     return BuildLine(
         job=build.job,
