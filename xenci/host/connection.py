@@ -27,7 +27,9 @@ _log = structlog.get_logger()
 _BROKEN = (paramiko.SSHException, EOFError, OSError)
 #: more than this from one command is no answer to anything we ask
 MAX_OUTPUT = 32 * 1024 * 1024
-_SHORT = timedelta(seconds=90)
+_SHORT = timedelta(seconds=120)
+#: after this a channel that could not be closed takes its connection with it
+_GRACE = timedelta(seconds=20)
 _NO_FILE = 44
 
 
@@ -75,7 +77,7 @@ class SshHost:
             stdout, stderr = _read(channel.recv), _read(channel.recv_stderr)
             code = channel.recv_exit_status()
         if code < 0:
-            raise HostLost(f"{self._door.name}: the connection ended before: {command[:200]}")
+            raise HostLost(f"{self._door.name}: the connection ended before: {_title(command)}")
         return Output(exit_code=code, stdout=stdout, stderr=stderr)
 
     def start_unit(self, unit: Unit) -> bool:
@@ -151,16 +153,20 @@ class SshHost:
     def _guarded(
         self, channel: paramiko.Channel, limit: timedelta, command: str, *, keep: bool = False
     ) -> Iterator[None]:
-        """Translate what breaks in the block, and end it in time, with the connection: nobody knows what is wrong."""
+        """Translate what breaks in the block, and end it in time.
+
+        A command that is late loses its channel only: a busy node would take long to accept another connection. If that
+        does not free us either, the connection is closed.
+        """
         transport, bark = channel.get_transport(), threading.Event()
         try:
             channel.settimeout(limit.total_seconds())
-            with watchdog(transport.close, limit, bark):
+            with watchdog(transport.close, limit + _GRACE, bark), watchdog(channel.close, limit, bark):
                 yield
         except _BROKEN as error:
-            transport.close()
             if bark.is_set() or isinstance(error, TimeoutError):
                 raise self._late(limit, command) from error
+            transport.close()
             raise translated(error, self._door) from error
         finally:
             if not keep:
@@ -169,11 +175,16 @@ class SshHost:
             raise self._late(limit, command)
 
     def _late(self, limit: timedelta, command: str) -> HostSlow:
-        return HostSlow(f"{self._door.name}: not done in {limit.total_seconds():g} s: {command[:200]}")
+        return HostSlow(f"{self._door.name}: not done in {limit.total_seconds():g} s: {_title(command)}")
 
     def _as_root(self, command: str) -> str:
         shell = f"/bin/sh -c {shlex.quote(command)}"
         return shell if self._door.user == "root" else f"sudo -n {shell}"
+
+
+def _title(command: str) -> str:
+    """The first line of a command; of our scripts it is a comment that says what it does."""
+    return command.strip().splitlines()[0][:200]
 
 
 def _read(receive: Callable[[int], bytes]) -> bytes:

@@ -29,9 +29,9 @@ class Patience:
     """How long SSH itself may take; commands have their own limits. A busy emulated node takes 40 s to answer."""
 
     #: each of: TCP connection, banner, key exchange with authentication
-    connect: timedelta = timedelta(seconds=60)
+    connect: timedelta = timedelta(seconds=90)
     #: a channel for a command, on a connection that is open
-    channel: timedelta = timedelta(seconds=60)
+    channel: timedelta = timedelta(seconds=90)
     #: how often a keepalive is sent
     keepalive: timedelta = timedelta(seconds=20)
 

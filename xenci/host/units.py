@@ -24,7 +24,7 @@ from xenci.host.port import Chunk, CommandFailed, HostOdd, Output, Unit, UnitLoo
 FOLDER = "/var/lib/xenci/units"
 #: most new bytes of one file in one look
 LOOK_LIMIT = 256 * 1024
-_PATIENCE = timedelta(seconds=90)
+_PATIENCE = timedelta(seconds=180)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 _PATH = re.compile(r"/[A-Za-z0-9_./@:+,=-]{0,400}")
 _FILE = re.compile(r"file (\d{1,3}) (\d{1,15}) ([A-Za-z0-9+/=]*)")
@@ -56,7 +56,7 @@ def start(run: Run, unit: Unit, *, folder: str = FOLDER) -> bool:
     options = [f"--property={name}={value}" for name, value in properties.items()]
     options += [f"--setenv={name}={value}" for name, value in unit.env.items()]
     ask = shlex.join(["systemd-run", "--quiet", "--no-ask-password", f"--unit={unit.name}", *options])
-    script = f"""
+    script = f"""# start {unit.name}
 was_started() {{
     [ -e {marks}.began ] || [ -e {marks}.rc ] ||
         [ "$(systemctl show --property=LoadState --value {unit.name}.service)" = loaded ]
@@ -83,7 +83,7 @@ def look(run: Run, unit: str, follow: Mapping[str, int], *, limit: int = LOOK_LI
     _check_names(unit, *follow)
     marks = f"{folder}/{unit}"
     asked = " ".join(f"{i}:{offset}:{path}" for i, (path, offset) in enumerate(follow.items()))
-    script = f"""
+    script = f"""# look at {unit}
 LC_ALL=C; export LC_ALL
 alive() {{
     read -r pid then 2> /dev/null < {marks}.began/process || return 1
