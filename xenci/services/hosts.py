@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Lock
 
-from xenci.host.port import Host, HostLost
+from xenci.host.port import Host, HostLost, HostSlow
 
 
 class HostCache:
@@ -28,6 +28,9 @@ class HostCache:
                 host = self._open[name] = self._connect(address, user, host_key, port)
             try:
                 yield host
+            except HostSlow:
+                # it is busy: its connection lives, and to make another would take it half a minute
+                raise
             except HostLost:
                 self._open.pop(name, None)
                 host.close()
