@@ -1,11 +1,14 @@
 """The contract of a Host, kept by real machines: a Xen node, and a stand-in, which has SSH and nothing else.
 
-The fixtures `xen_node` and `standin_node` give the Door to a machine whose host key was learned from its console.
+They are restored outside of any cloud, as only SSH matters here; their host keys are learned from their consoles.
 """
 
+import socket
 import subprocess
+import time
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -16,10 +19,55 @@ from tests.contracts.host_contract import SOON, CommandContract, TreeContract, U
 from xenci.host.collect import collect_command, put_script
 from xenci.host.connection import SshHost, connect
 from xenci.host.door import Door
+from xenci.host.keys import host_keys_of_console
 from xenci.host.port import CommandFailed, HostKeyChanged, HostLost, Unit, UnitState
 from xenci.host.xen import domains, prove_host
+from xenci.lab import images
+from xenci.lab.images.machine import remove, restore
+from xenci.lab.paths import LabPaths
 
 pytestmark = pytest.mark.lab
+
+
+def make_key(folder: Path) -> Path:
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", folder / "key"], check=True)
+    return folder / "key"
+
+
+@contextmanager
+def restored(image: str, folder: Path) -> Iterator[Door]:
+    """Restore a machine, wait until SSH lets us in by the key that its console told, and end it afterwards."""
+    golden, key = images.ensure(LabPaths.of_environment(), image), make_key(folder)
+    with socket.create_server(("127.0.0.1", 0)) as chosen:
+        port = int(chosen.getsockname()[1])
+    try:
+        machine = restore(golden, folder / "m", ssh_port=port, public_key=key.with_suffix(".pub").read_text())
+        limit = time.monotonic() + 300
+        while True:
+            keys = host_keys_of_console(machine.console.read_text(errors="replace"))
+            door = Door(address="127.0.0.1", port=port, user="root", key=key, host_key=keys[0] if keys else "")
+            try:
+                if keys:
+                    entered(door).close()
+                    break
+            except HostLost:
+                assert time.monotonic() < limit, "SSH does not answer"
+            time.sleep(0.5)
+        yield door
+    finally:
+        remove(folder / "m")
+
+
+@pytest.fixture(scope="module")
+def standin_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
+    with restored("standin", tmp_path_factory.mktemp("standin")) as door:
+        yield door
+
+
+@pytest.fixture(scope="module")
+def xen_node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Door]:
+    with restored("xen-dom0-bookworm", tmp_path_factory.mktemp("xen")) as door:
+        yield door
 
 
 def entered(door: Door) -> SshHost:
@@ -52,15 +100,13 @@ class TestConnections:
     """What a connection does when the world is not as it should be."""
 
     def test_another_host_key_than_the_consoles_is_refused(self, door: Door, tmp_path: Path) -> None:
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "key"], check=True)
-        other = " ".join((tmp_path / "key.pub").read_text().split()[:2])
+        other = " ".join(make_key(tmp_path).with_suffix(".pub").read_text().split()[:2])
         with pytest.raises(HostKeyChanged, match="Delete the node"):
             entered(replace(door, host_key=other))
 
     def test_a_key_that_the_node_does_not_know_is_told_as_such(self, door: Door, tmp_path: Path) -> None:
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", tmp_path / "key"], check=True)
         with pytest.raises(HostLost, match="refuses our key"):
-            entered(replace(door, key=tmp_path / "key"))
+            entered(replace(door, key=make_key(tmp_path)))
 
     def test_where_nobody_listens_the_host_is_lost(self, door: Door) -> None:
         with pytest.raises(HostLost):
