@@ -79,13 +79,13 @@ def place() -> str:
     return f"/var/tmp/xenci-contract/{uuid.uuid4().hex}"
 
 
-@pytest.fixture
+@pytest.fixture(scope="class")
 def door(standin_node: Door) -> Door:
     """The door that the tests in this file use; the classes for Xen give another."""
     return standin_node
 
 
-@pytest.fixture
+@pytest.fixture(scope="class")
 def host(door: Door) -> Iterator[SshHost]:
     host = entered(door)
     yield host
@@ -122,7 +122,7 @@ class TestConnections:
 class TestXen(CommandContract, UnitContract, TreeContract):
     """A real Xen host, with systemd and git."""
 
-    @pytest.fixture
+    @pytest.fixture(scope="class")
     def door(self, xen_node: Door) -> Door:
         return xen_node
 
