@@ -218,7 +218,7 @@ class Sample:
         guest = {"uuid": "aaf4bd05-0b8c-4d0c-9d0e-11b1a64b4c0e", "domain": "instance-00000002", "state": "running"}
         self.session.add(EvidenceRow(build_id=build.id, kind="host", seen_at=seen, content=content))
         self.session.add(EvidenceRow(build_id=build.id, kind="guest", seen_at=seen, content=guest))
-        proof = {
+        proof: dict[str, Any] = {
             "commit": build.tree_sha,
             "nova_file": "/opt/stack/nova/nova/__init__.py",
             "from_elsewhere": [],

@@ -61,7 +61,7 @@ def bad_tests() -> list[dict[str, Any]]:
     """Return the tests of the recorded run, then again, then on the tip, where they pass."""
     follower = Follower()
     first = {result.id: result for result in follower.feed(BAD.read_bytes())}
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "run": "first", "test_id": result.id, "status": str(result.status), "started_at": result.started_at,
             "finished_at": result.finished_at, "detail": result.detail,

@@ -33,7 +33,8 @@ def _history(s: Sample) -> None:
         if 6.0 <= ago / 1440 < 7.2:
             continue
         patchset = s.change(f"objects: drop an unused method, part {i + 1}", ago=ago, owner=f"author-{i % 4}")
-        result, fault, vote = ("SUCCESS", "none", 1)
+        result, fault = "SUCCESS", "none"
+        vote: int | None = 1
         if i % 13 == 5:
             result, fault, vote = ("NODE_FAILURE", "infra", None)
         elif i % 17 == 3:
@@ -128,7 +129,7 @@ def _not_ours(s: Sample) -> None:
 def _no_build(s: Sample) -> None:
     s.change("doc: mend a sentence about flavors", ago=25, files=["doc/source/index.rst"],
              not_run="only documentation files")  # fmt: skip
-    conflict = {"files": ["nova/virt/libvirt/utils.py"], "tip_sha": "4c1f"}
+    conflict: dict[str, object] = {"files": ["nova/virt/libvirt/utils.py"], "tip_sha": "4c1f"}
     s.buildset(
         s.change("utils: reorder imports", ago=24), "merge", ago=24, result="MERGE_CONFLICT", fault="none",
         finished_at=s.minutes(24), conflict=conflict,
@@ -185,7 +186,10 @@ def _hostile(s: Sample) -> None:
     at = s.minutes(11)
     line = f"{at:%Y-%m-%d %H:%M:%S}.000 479 ERROR nova.compute.manager [-] {HOSTILE} \x1b[31mred\x1b[0m \x1b]0;t\x07\0x"
     s.artifact(build, "logs/nova.log", line.replace("\0", "").encode() + b"\nbroken: \xff\xfe\n")
+    s.artifact(build, "a+b@c=d,e:f~g.txt", HOSTILE.encode())
+    # names that no store would take, lying there all the same
     s.artifact(build, "a\"b'c <img src=x onerror=boom()> #?%.txt", HOSTILE.encode())
+    s.artifact(build, f"gone/{'x' * 250}", b"")
     s.artifact(build, "page.html", f"<!doctype html><title>x</title>{HOSTILE}".encode())
     s.evidence(build)
     s.session.flush()

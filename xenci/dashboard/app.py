@@ -4,6 +4,7 @@ Endpoints are plain `def`: FastAPI runs them in threads, as every driver below t
 """
 
 import secrets
+import traceback
 
 import structlog
 from fastapi import FastAPI, Request
@@ -24,6 +25,7 @@ from xenci.errors import NotFound
 from xenci.store.database import Database
 
 _LOG = structlog.get_logger()
+_LONGEST_TRACE = 8000
 
 
 def create_app(settings: Settings, database: Database, clock: Clock) -> FastAPI:
@@ -88,7 +90,9 @@ def _database_down(request: Request, error: Exception) -> Response:
 
 def _failed(request: Request, error: Exception) -> Response:
     error_id = secrets.token_hex(4)
-    _LOG.error("dashboard.failed", path=request.url.path, error_id=error_id, exc_info=error)
+    # as a text of bounded size: a rich traceback with every local of a page takes minutes to print
+    trace = "".join(traceback.format_exception(error))[-_LONGEST_TRACE:]
+    _LOG.error("dashboard.failed", path=request.url.path, error_id=error_id, error=repr(error)[:500], trace=trace)
     return _answer(
         request,
         status=500,

@@ -21,7 +21,9 @@ class File:
 def files_of(store: ArtifactStore, build: BuildRow) -> list[File]:
     """Return a build's files by name."""
     here = {
-        one.name: File(name=one.name, size=one.size, is_cut=one.is_cut, is_gone=False) for one in store.list(build.uuid)
+        one.name: File(name=one.name, size=one.size, is_cut=one.is_cut, is_gone=False)
+        for one in store.list(build.uuid)
+        if is_plain(one.name)
     }
     gone = {
         row.name: File(name=row.name, size=row.size, is_cut=row.is_cut, is_gone=True)

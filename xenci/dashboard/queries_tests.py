@@ -71,7 +71,7 @@ def _run(session: Session, build: BuildRow, run: Run) -> RunFacts | None:
     """Return how the tests of one of the short runs ended; None if none was seen in it."""
     rows = session.execute(
         select(TestRow.test_id, TestRow.status).where(TestRow.build_id == build.id, TestRow.run == run)
-    ).tuples()
+    )
     results = [
         TestResult(id=test_id, status=TestStatus(status), started_at=None, finished_at=None) for test_id, status in rows
     ]

@@ -45,19 +45,17 @@ def ended_builds(session: Session, *, since: datetime, job: str, branch: str, cl
 
 def durations(session: Session, *, since: datetime) -> Durations:
     """Return how long waits, runs and reports took since a moment."""
-    waits = session.execute(
-        select(BuildRow.created_at, BuildRow.started_at).where(BuildRow.started_at >= since)
-    ).tuples()
+    waits = session.execute(select(BuildRow.created_at, BuildRow.started_at).where(BuildRow.started_at >= since))
     runs = session.execute(
         select(BuildRow.started_at, BuildRow.finished_at).where(
             BuildRow.finished_at >= since, BuildRow.started_at.is_not(None), BuildRow.result == Result.SUCCESS
         )
-    ).tuples()
+    )
     reports = session.execute(
         select(BuildsetRow.triggered_at, ReportRow.posted_at)
         .join(ReportRow, ReportRow.buildset_id == BuildsetRow.id)
         .where(ReportRow.posted_at >= since)
-    ).tuples()
+    )
     return Durations(waits=spread(_lengths(waits)), runs=spread(_lengths(runs)), reports=spread(_lengths(reports)))
 
 

@@ -75,7 +75,7 @@ def log(
 
 def _start(first: int, at: int, total: int) -> int:
     if at > 0:
-        first = at - _CONTEXT
+        first = min(at, total) - _CONTEXT
     elif first < 0:
         first = total - WINDOW + 1
     return max(1, min(first, max(total, 1)))

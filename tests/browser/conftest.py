@@ -1,0 +1,73 @@
+"""A seeded database with logs on disk, its application, and the same served on a port for a browser."""
+
+import socket
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import uvicorn
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+
+from tests.browser.sample import Sample, sample_settings
+from tests.browser.sample_history import fill
+from xenci.clock import now
+from xenci.config.models import Settings
+from xenci.dashboard.app import create_app
+from xenci.store.database import Database
+from xenci.store.embedded import Cluster
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """What the tests of the pages look at."""
+
+    settings: Settings
+    database: Database
+    app: FastAPI
+    sample: Sample
+    client: TestClient
+
+    def build(self, name: str) -> str:
+        """Return the address of a build's page."""
+        return f"/build/{self.sample.builds[name]}"
+
+
+@pytest.fixture(scope="session")
+def world() -> Iterator[World]:
+    """A PostgreSQL of its own with the sample's history; its path is short, as a socket lies in it."""
+    with tempfile.TemporaryDirectory(prefix="xd") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        cluster = Cluster(folder / "pg", durable=False)
+        cluster.start()
+        try:
+            cluster.ensure_database("xenci")
+            database = Database(cluster.url("xenci"))
+            sample = fill(database, folder / "artifacts", now())
+            settings = sample_settings(folder)
+            app = create_app(settings, database, now)
+            with TestClient(app) as client:
+                yield World(settings=settings, database=database, app=app, sample=sample, client=client)
+            database.dispose()
+        finally:
+            cluster.stop()
+
+
+@pytest.fixture(scope="session")
+def address(world: World) -> Iterator[str]:
+    """The application on a port of the loopback."""
+    sock = socket.socket()
+    sock.bind(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(world.app, log_level="warning", lifespan="off"))
+    thread = threading.Thread(target=lambda: server.run(sockets=[sock]), daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.01)
+    yield f"http://127.0.0.1:{sock.getsockname()[1]}"
+    server.should_exit = True
+    thread.join()
