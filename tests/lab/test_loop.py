@@ -6,7 +6,7 @@ as the pool has two nodes: what a test waits for may have been going on while an
 
 import shutil
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -16,6 +16,7 @@ from xenci.host.connection import connect
 from xenci.lab import clouds, demo, push, settings
 from xenci.lab.gerrit import review
 from xenci.lab.paths import LabPaths
+from xenci.store.tables import BuildRow, TestRow
 
 pytestmark = [pytest.mark.lab, pytest.mark.xen, pytest.mark.timeout(3600)]
 
@@ -106,41 +107,68 @@ def _carry_conflict(xenci: Running, change: int) -> None:
     assert "nova/virt/libvirt/driver.py" in xenci.page("/health")
 
 
-def test_a_run_survives_kill_9_in_the_middle_of_tempest(lab: LabPaths, xenci: Running) -> None:
-    """And it is one for a change that was pushed while xenci was down."""
+@pytest.fixture(scope="module")
+def survivors(lab: LabPaths, xenci: Running) -> dict[str, int]:
+    """Two changes that were pushed while xenci was down, and xenci killed by -9 while Tempest ran for the good one.
+
+    The other does not even compile, so that Nova does not start from it.
+    """
     xenci.stop()
-    change = push.push(lab, "good").number
+    changes = {kind: push.push(lab, kind).number for kind in ("good", "broken")}
     xenci.start(tests=SHORT)
-    (build,) = wait_for("Tempest to run", lambda: _in_step(xenci, change, "tempest"), seconds=900)
-    wait_for("a test to end", lambda: _ended_tests(xenci, change), seconds=600)
-    began = next(phase.started_at for phase in build.phases if phase.phase == "nova")
+    wait_for("a test to end", lambda: _ended_tests(xenci, changes["good"]), seconds=1500)
+    (before,) = xenci.builds(changes["good"])
 
     xenci.kill()
     xenci.start(tests=SHORT)
 
-    (buildset,) = xenci.await_reports(change)
-    (after,) = buildset.builds
-    assert after.id == build.id
-    assert next(phase.started_at for phase in after.phases if phase.phase == "nova") == began
-    assert [phase.run for phase in after.phases if phase.phase == "tempest"] == ["first"]
-    assert after.counts["first"]["never_started"] == 0
+    xenci.await_reports(changes["good"])
+    (after,) = xenci.builds(changes["good"])
+    assert after.id == before.id
+    assert _phases(after) == [*_phases(before), *_phases(after)[len(_phases(before)) :]]
+    return changes
+
+
+def test_a_run_survives_kill_9_in_the_middle_of_tempest(xenci: Running, survivors: dict[str, int]) -> None:
+    """And it is one for a change that was pushed while xenci was down."""
+    change = survivors["good"]
+    (buildset,) = xenci.buildsets(change)
+    (build,) = buildset.builds
+    assert (build.result, build.attempt) == ("SUCCESS", 1)
+    assert [phase.run for phase in build.phases if phase.phase == "tempest"] == ["first"]
+    assert build.counts["first"]["never_started"] == 0
+    assert build.counts["first"]["unfinished"] == 0
     assert xenci.vote(change) == 1
     assert len(xenci.said(change)) == 1
 
 
-def test_recheck_runs_again(lab: LabPaths, xenci: Running) -> None:
-    change = push.push(lab, "broken").number
+def test_nova_that_does_not_start_is_the_changes_fault_as_the_tip_starts(
+    xenci: Running, survivors: dict[str, int]
+) -> None:
+    change = survivors["broken"]
+    (buildset,) = xenci.await_reports(change)
+    build = buildset.builds[-1]
+    assert (build.result, build.fault) == ("FAILURE", "change")
+    assert "Nova does not start from the change" in " ".join(build.reasons)
+    assert {evidence.content.get("run") for evidence in build.evidence if evidence.kind == "guest"} == {"tip"}
+    assert xenci.vote(change) == -1
+    assert len(xenci.said(change)) == 1
+
+
+def test_recheck_runs_again(lab: LabPaths, xenci: Running, survivors: dict[str, int]) -> None:
+    change = survivors["broken"]
     xenci.await_reports(change)
 
     review.comment(lab, change, "recheck")
 
-    first, second = xenci.await_reports(change, count=2)
-    assert (first.trigger, second.trigger) == ("patchset", "recheck")
-    assert second.asked_by == "reviewer"
-    # a change that keeps Nova from starting at all is the change's fault only as the tip starts on the same node
-    assert [b.fault for b in (first, second)] == ["change", "change"]
-    assert xenci.vote(change) == -1
-    assert len(xenci.said(change)) == 2
+    second = wait_for("a second run", lambda: xenci.buildsets(change)[1:], seconds=120)[0]
+    assert (second.trigger, second.asked_by) == ("recheck", "reviewer")
+    wait_for("its build to get a node", lambda: xenci.buildsets(change)[1].builds[0].node_id, seconds=900)
+    review.abandon(lab, change)
+    wait_for("it to be withdrawn", lambda: xenci.buildsets(change)[1].state == "done", seconds=120)
+    wait_for("its node to be given back", lambda: _all_done(xenci, change), seconds=300)
+    assert xenci.buildsets(change)[1].result == "ABORTED"
+    assert len(xenci.said(change)) == 1
 
 
 def test_a_node_that_runs_another_tree_never_votes(lab: LabPaths, xenci: Running) -> None:
@@ -189,15 +217,15 @@ def test_no_server_is_left_and_none_is_forgotten(lab: LabPaths, xenci: Running) 
     wait_for("clouds and rows to agree", agree, seconds=300)
 
 
-def _in_step(xenci: Running, change: int, step: str) -> list:  # type: ignore[type-arg]
-    return [build for build in xenci.builds(change) if build.step == step]
+def _phases(build: BuildRow) -> list[tuple[str, str, datetime]]:
+    return [(phase.phase, phase.run, phase.started_at) for phase in build.phases]
 
 
-def _ended_tests(xenci: Running, change: int) -> list:  # type: ignore[type-arg]
+def _ended_tests(xenci: Running, change: int) -> list[TestRow]:
     return [test for build in xenci.builds(change) for test in build.tests if test.status == "success"]
 
 
-def _ended_builds(xenci: Running, change: int) -> list:  # type: ignore[type-arg]
+def _ended_builds(xenci: Running, change: int) -> list[BuildRow]:
     return [build for build in xenci.builds(change) if build.attempt == 1 and build.state == "done"]
 
 
