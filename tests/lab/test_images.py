@@ -1,6 +1,8 @@
 """The golden images, for real: machines restored from them outside any cloud, asked for all that a build relies on."""
 
 import json
+import os
+import shutil
 import socket
 import subprocess
 import threading
@@ -33,9 +35,10 @@ class Reached:
 
     @property
     def options(self) -> list[str]:
-        """What ssh needs to get in, the host name apart."""
+        """What ssh needs to get in, the host name apart: one connection for all, as a new one is dear when emulated."""
         quiet = ("BatchMode=yes", "StrictHostKeyChecking=no", "UserKnownHostsFile=/dev/null", "LogLevel=ERROR")
-        pairs = [part for option in (*quiet, "ConnectTimeout=60") for part in ("-o", option)]
+        one = ("ControlMaster=auto", f"ControlPath={self.machine.folder}/%r", "ControlPersist=yes", "ConnectTimeout=60")
+        pairs = [part for option in (*quiet, *one) for part in ("-o", option)]
         return ["-i", str(self.key), "-p", str(self.port), *pairs]
 
     def run(self, command: str, *, user: str = "root") -> "subprocess.CompletedProcess[str]":
@@ -117,6 +120,25 @@ def test_the_images_in_the_cache_are_read_to_the_last_byte_and_good() -> None:
     images.ensure(paths, "standin")
     assert images.check(paths, "standin", thorough=True) == []
     assert images.sizes(paths)["standin"] > 10_000_000
+
+
+@pytest.mark.lab
+def test_a_damaged_image_is_noticed_and_made_anew_without_the_network(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    real = LabPaths.of_environment()
+    images.ensure(real, "standin")
+    copy = LabPaths(state=tmp_path / "state", cache=tmp_path / "cache", port=real.port)
+    for folder in ("images/standin", "build/standin"):
+        shutil.copytree(real.cache / folder, copy.cache / folder)
+    assert images.ensure(copy, "standin") == copy.images / "standin"
+    os.truncate(copy.images / "standin" / "memory.zst", 1000)
+    images.ensure(copy, "standin")
+    told = capsys.readouterr().err
+    assert "damaged: memory.zst has 1000 bytes instead of" in told
+    assert "begins with the tree kept from an earlier build" in told
+    assert "10-packages" not in told
+    assert images.check(copy, "standin", thorough=True) == []
 
 
 @pytest.fixture(scope="module")

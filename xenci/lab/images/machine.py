@@ -116,7 +116,7 @@ def restore(golden: Path, folder: Path, *, ssh_port: int, public_key: str) -> Ma
     subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", *backing, str(machine.disk)], check=True)
     began = time.monotonic()
     machine.start(ssh_port=ssh_port, memory=golden / "memory.zst")
-    with machine.monitor(120) as monitor:
+    with machine.monitor(600) as monitor:
         while (status := monitor.execute("query-status")["status"]) != "running":
             if status != "inmigrate":
                 monitor.execute("cont")
@@ -127,7 +127,7 @@ def restore(golden: Path, folder: Path, *, ssh_port: int, public_key: str) -> Ma
         "public_keys": {"lab": public_key.strip()},
         "random_seed": b64encode(secrets.token_bytes(512)).decode(),
     }
-    with machine.agent(120) as agent:
+    with machine.agent(600) as agent:
         say(f"{folder.name}: restored, its agent answers after {time.monotonic() - began:.1f} s")
         agent.write("/run/instance-meta_data.json", json.dumps(meta).encode())
         agent.run("/usr/local/sbin/instance-init", repr(time.time()), "0", "")

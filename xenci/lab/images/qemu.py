@@ -148,5 +148,5 @@ def answering_agent(path: Path, seconds: float, *, lives: Callable[[], bool]) ->
                 raise NoAnswer(f"the agent is silent after {seconds:.0f} s") from None
             time.sleep(0.5)
             continue
-        agent._limit = time.monotonic() + 60
+        agent._limit = time.monotonic() + 300
         return agent
