@@ -33,7 +33,7 @@ def prepare(paths: LabPaths) -> None:
     """Make or verify what is cached: the Python environment of OpenStack and the template of the databases.
 
     From nothing it takes some minutes and wants a package index; afterwards a second, and no network. Raises
-    ProgramMissing, PackagesNotInstalled, TemplateNotMade.
+    ProgramMissing, PackagesNotInstalled, and ProgramFailed or CloudDidNotStart where the template cannot be made.
     """
     _prepare(paths, thorough=False)
 

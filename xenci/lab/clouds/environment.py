@@ -28,6 +28,9 @@ _PROGRAMS = {
     "ssh-keygen": "openssh-client",
 }
 
+#: Put before a command that must not outlive us: a second attempt would find it at work on the same files.
+WITH_US = ("setpriv", "--pdeathsig", "KILL", "--")
+
 
 class ProgramMissing(Permanent):
     """A program that the clouds need is not installed."""
@@ -90,7 +93,7 @@ def _count() -> int:
 
 def _run(command: list[str], log: Path) -> None:
     with log.open("wb") as out:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT)
+        done = subprocess.run([*WITH_US, *command], stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT)
     if done.returncode:
         last = " / ".join(log.read_text(errors="replace").strip().splitlines()[-4:])
         raise PackagesNotInstalled(last, remedy=f"look at {log}, see to pip's package index, and run it again")

@@ -124,7 +124,7 @@ def run_program(paths: LabPaths, cloud: Cloud, name: str, arguments: Sequence[st
     """Run one of the environment's programs for a cloud to its end; raise ProgramFailed with its last lines."""
     log.parent.mkdir(parents=True, exist_ok=True)
     done = subprocess.run(
-        [str(environment.python(paths).parent / name), *arguments],
+        [*environment.WITH_US, str(environment.python(paths).parent / name), *arguments],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
