@@ -200,6 +200,14 @@ def test_status_of_a_lab_that_is_down_says_so_and_where_it_would_be(as_environme
     assert "Nothing runs" in CliRunner().invoke(app, ["status"]).stdout
 
 
+def test_what_the_cache_takes_is_told_part_by_part(as_environment: LabPaths) -> None:
+    (as_environment.cache / "images" / "x").mkdir(parents=True)
+    (as_environment.cache / "images" / "x" / "memory").write_bytes(os.urandom(3 << 20))
+    with (as_environment.cache / "images" / "x" / "disk").open("wb") as sparse:
+        sparse.truncate(1 << 30)
+    assert status.read(as_environment).cache_mb in ({"images": 3}, {"images": 4})
+
+
 def test_status_lists_a_process_with_pid_and_memory(as_environment: LabPaths) -> None:
     processes.adopt(as_environment.run, "gerrit", os.getpid(), log=as_environment.log / "gerrit.log")
     found = json.loads(CliRunner().invoke(app, ["status", "--json"]).stdout)

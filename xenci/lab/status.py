@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import subprocess
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
@@ -143,19 +144,16 @@ def true_size(machine: str) -> str:
 
 
 def _cache_mb(paths: LabPaths) -> dict[str, int]:
-    """Return what each part of the cache takes on the disk, MB; a sparse file counts for what is in it."""
-    parts = (folder for folder in paths.cache.glob("*") if folder.is_dir())
-    return {part.name: _blocks(part) * 512 // 2**20 for part in sorted(parts)}
+    """Return what each part of the cache takes on the disk, MB; a sparse file counts for what is in it.
 
-
-def _blocks(folder: Path) -> int:
-    found = 0
-    for file in folder.rglob("*"):
-        try:
-            found += file.lstat().st_blocks
-        except FileNotFoundError:
-            continue  # it is being made or removed right now
-    return found
+    `du` walks the tens of thousands of files in a tenth of the time; what vanishes meanwhile it only mutters about.
+    """
+    parts = sorted(str(folder) for folder in paths.cache.glob("*") if folder.is_dir())
+    if not parts:
+        return {}
+    done = subprocess.run(["du", "-s", "--block-size=1M", "--", *parts], capture_output=True, text=True, check=False)
+    sizes = (line.split("\t", 1) for line in done.stdout.splitlines())
+    return {Path(part).name: int(size) for size, part in sizes}
 
 
 def _free(place: Path) -> int:

@@ -77,7 +77,7 @@ def _interrupt_up(paths: LabPaths) -> None:
         return
     say(f"interrupting `up` (pid {pid})")
     os.kill(pid, signal.SIGINT)
-    limit = time.monotonic() + 30.0
+    limit = time.monotonic() + 60.0
     while lock.holder(_up_lock(paths)) == pid:
         if time.monotonic() > limit:
             os.kill(pid, signal.SIGKILL)
