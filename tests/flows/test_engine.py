@@ -1,0 +1,73 @@
+"""Nudges: one for each row and step, none lost, those of the dead given again."""
+
+from datetime import timedelta
+
+from sqlalchemy import text
+
+from tests.flows.world import World
+from xenci.services.consider import consider
+from xenci.services.engine import defer, nudge, rescue
+from xenci.services.tick import tick
+
+
+def test_a_nudge_is_part_of_its_transaction(world: World) -> None:
+    with world.database.engine.connect() as connection:
+        connection.execute(text("begin"))
+    try:
+        with world.database.session() as session:
+            defer(session, "prepare", 7)
+            raise RuntimeError("the step fails after all")
+    except RuntimeError:
+        pass
+    assert world.nudges("prepare") == []
+
+
+def test_two_nudges_of_a_row_are_one_and_the_transaction_lives(world: World) -> None:
+    with world.database.session() as session:
+        defer(session, "prepare", 7)
+        defer(session, "prepare", 7)
+        defer(session, "prepare", 8)
+    assert world.nudges("prepare") == [7, 8]
+
+
+def test_a_nudge_for_now_hastens_one_for_later(world: World) -> None:
+    with world.database.session() as session:
+        defer(session, "advance", 7, after=timedelta(hours=1))
+    with world.database.session() as session:
+        defer(session, "advance", 7)
+        when = session.execute(text("select scheduled_at from procrastinate_jobs")).scalar()
+    assert when is None
+
+
+def test_the_ticks_nudge_does_not_hasten(world: World) -> None:
+    with world.database.session() as session:
+        defer(session, "advance", 7, after=timedelta(hours=1))
+    with world.database.session() as session:
+        nudge(session, "advance", 7)
+        when = session.execute(text("select scheduled_at from procrastinate_jobs")).scalar()
+    assert when is not None
+
+
+def test_a_dead_workers_job_makes_room_and_the_tick_nudges_anew(world: World) -> None:
+    consider(world.ctx, world.gerrit.push().change)
+    (number,) = world.nudges("prepare")
+    dead = "insert into procrastinate_workers (last_heartbeat) values (now() - interval '1 minute') returning id"
+    with world.database.session() as session:
+        worker = session.execute(text(dead)).scalar()
+        taken = "update procrastinate_jobs set status = 'doing', worker_id = :w where task_name = 'prepare'"
+        session.execute(text(taken), {"w": worker})
+    tick(world.ctx)
+    assert world.nudges("prepare") == [number]
+    assert rescue(world.database) == 1
+    assert world.nudges("prepare") == []
+    tick(world.ctx)
+    assert world.nudges("prepare") == [number]
+
+
+def test_a_living_workers_job_is_left_alone(world: World) -> None:
+    with world.database.session() as session:
+        defer(session, "prepare", 7)
+        worker = session.execute(text("insert into procrastinate_workers default values returning id")).scalar()
+        session.execute(text("update procrastinate_jobs set status = 'doing', worker_id = :w"), {"w": worker})
+    assert rescue(world.database) == 0
+    assert world.nudges("prepare") == [7]
