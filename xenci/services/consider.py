@@ -158,6 +158,7 @@ def _start(ctx: Context, session: Session, row: PatchsetRow, decision: Decision)
                 uuid=secrets.token_hex(16),
                 state=BuildsetState.NEW,
                 triggered_at=run.triggered_at,
+                created_at=ctx.clock(),
             )
             .on_conflict_do_nothing(index_elements=[BuildsetRow.trigger_key])
             .returning(BuildsetRow.id)

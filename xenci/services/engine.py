@@ -13,7 +13,6 @@ from datetime import timedelta
 from typing import Any
 
 import procrastinate
-import psycopg
 import structlog
 from procrastinate import exceptions
 from procrastinate.job_context import JobContext
@@ -50,19 +49,20 @@ _DEFERRER = procrastinate.App(connector=procrastinate.SyncPsycopgConnector())
 
 def defer(session: Session, step: str, row: int = 0, *, after: timedelta = timedelta()) -> None:
     """Give a nudge as part of the session's transaction; nothing happens if the same one waits already."""
-    raw = session.connection().connection.driver_connection
-    assert isinstance(raw, psycopg.Connection)
+    # the savepoint is ours: a nudge that waits already must not fail the caller's transaction
+    session.execute(text("savepoint nudge"))
     name = f"{step}:{row}"
     try:
-        with raw.transaction():
-            _DEFERRER.configure_task(
-                step,
-                lock=name,
-                queueing_lock=name,
-                schedule_in={"seconds": after.total_seconds()} if after else None,
-                connection=raw,
-            ).defer(row=row)
+        _DEFERRER.configure_task(
+            step,
+            lock=name,
+            queueing_lock=name,
+            schedule_in={"seconds": after.total_seconds()} if after else None,
+            connection=session.connection().connection.driver_connection,
+        ).defer(row=row)
+        session.execute(text("release savepoint nudge"))
     except exceptions.AlreadyEnqueued:
+        session.execute(text("rollback to savepoint nudge"))
         if not after:
             # what waits may be scheduled for later: it is wanted now
             session.execute(
