@@ -14,6 +14,8 @@ from xenci.store.tables import BuildRow, EvidenceRow
 
 _LOG = structlog.get_logger()
 _QUICK = timedelta(seconds=60)
+#: libvirt's words for a guest that was started
+_ALIVE = frozenset({"running", "blocked", "paused"})
 #: how often libvirt is asked for guests until one of this run is seen
 ASK_EVERY = timedelta(seconds=8)
 
@@ -46,7 +48,8 @@ def look_for_guest(ctx: Context, work: Work, host: Host, run: str) -> bool:
         return False
     seen = {}
     try:
-        seen = {domain.uuid: domain for domain in domains(host)}
+        # a guest that was only defined, and could not be started, proves nothing
+        seen = {domain.uuid: domain for domain in domains(host) if domain.state in _ALIVE}
         ours = (_servers(work, host) - set(memory.get("servers_before", []))) & set(seen)
     except XenciError as error:
         # a busy node answers late; the run goes on, and it is asked again
