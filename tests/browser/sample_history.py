@@ -7,7 +7,7 @@ from tests.browser.sample import Sample
 from tests.browser.sample_builds import BAD, CARRY, GOOD_TESTS, HOSTILE, bad_logs, bad_tests, long_log
 from xenci.store import marks
 from xenci.store.database import Database
-from xenci.store.tables import Base, CommentRow
+from xenci.store.tables import Base, CommentRow, ProviderRow, StrayRow
 
 
 def fill(database: Database, artifacts_dir: Path, now: datetime) -> Sample:
@@ -27,9 +27,9 @@ def fill(database: Database, artifacts_dir: Path, now: datetime) -> Sample:
 
 
 def _history(s: Sample) -> None:
-    """Sixty builds over thirteen days, with a day without any."""
-    for i in range(60):
-        ago = (13 - i * 0.2) * 1440 + 7 * (i % 9)
+    """Seventy builds over thirteen days, with a day without any."""
+    for i in range(70):
+        ago = (13 - i * 0.18) * 1440 + 7 * (i % 9)
         if 6.0 <= ago / 1440 < 7.2:
             continue
         patchset = s.change(f"objects: drop an unused method, part {i + 1}", ago=ago, owner=f"author-{i % 4}")
@@ -208,4 +208,17 @@ def _marks(s: Sample) -> None:
     )  # fmt: skip
     marks.raise_alarm(s.session, "gerrit:stream", brief="The event stream broke", at=s.minutes(300))
     marks.clear_alarm(s.session, "gerrit:stream", at=s.minutes(290))
+    s.session.add(ProviderRow(name="ca", listed_at=s.minutes(0.2), servers=1, quota=10))
+    s.session.add(
+        ProviderRow(
+            name="cb",
+            listed_at=s.minutes(12),
+            servers=2,
+            failing_since=s.minutes(11),
+            error="cb does not answer: 503 Service Unavailable.",
+            remedy="It is asked again by itself.",
+        )
+    )
+    stray = {"provider": "cb", "server_id": "5c2e", "name": "sample-node-000001", "times": 2}
+    s.session.add(StrayRow(first_seen_at=s.minutes(4), seen_at=s.minutes(1), **stray))
     marks.audit(s.session, who="lead", what="resumed reports", reason="the sandbox month is over", at=s.minutes(2000))

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.browser
 #: a phone and a desk, in CSS pixels
 SIZES = {"narrow": (390, 844), "wide": (1280, 900)}
 #: for a page to change by itself, on a busy machine
-PATIENCE = 120
+PATIENCE = 300
 
 
 @pytest.fixture(scope="module")

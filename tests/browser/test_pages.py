@@ -147,7 +147,7 @@ def test_a_build_shows_its_tree_carry_proof_evidence_and_how_to_do_it_again(worl
         "nova.__file__ /opt/stack/nova/nova/__init__.py",
         "instance-00000002",
         "git fetch origin refs/changes/56/156/1",
-        "git am -3 /path/to/xenci/configs/carry/nova-2025.1/000*.patch",
+        'carry=/path/to/xenci/configs/carry/nova-2025.1 git am -3 "$carry"/000*.patch',
         "nova-renew a91be07",
         "nova-renew 77be07a",
         "xenci build run 156,1 --pipeline check",

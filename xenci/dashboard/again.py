@@ -48,9 +48,9 @@ def _tree(settings: Settings, job: Job | None, buildset: BuildsetRow, patchset: 
     for carry in job.carry if job else ():
         if carry.project != project:
             continue
-        series = f"{carry.series.parent.name}/{carry.series.name}"
-        files = [f"{series}/{beginning}*.patch" for beginning in carry.patches] or [f"{series}/*.patch"]
-        lines.append(f"git am -3 {' '.join(f'/path/to/xenci/configs/{file}' for file in files)}")
+        files = [f'"$carry"/{shlex.quote(beginning)}*.patch' for beginning in carry.patches] or ['"$carry"/*.patch']
+        series = shlex.quote(f"configs/{carry.series.parent.name}/{carry.series.name}")
+        lines += [f"carry=/path/to/xenci/{series}", f"git am -3 {' '.join(files)}"]
     return tuple(lines)
 
 

@@ -28,7 +28,11 @@ _VARIABLE = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}|req-[0-9a-f-]+|0x[0-9a-f]+|\d
 _INNER = re.compile(r"^\s*(File \"|Traceback |\^+|~*\^|\.\.\.|During handling|The above exception|\s{2,})")
 _PREFIX = re.compile(r"^\d+ [A-Z]+ (\S+) (?:\[[^\]]*\] ?)*")
 #: noise that stands beside every failure and explains none
-_NOISE = re.compile(r"DeprecationWarning|SAWarning|[Dd]eprecated|imported prior")
+_NOISE = re.compile(
+    r"DeprecationWarning|SAWarning|[Dd]eprecated|imported prior"
+    # what Nova tries on every Xen host and can do without
+    r"|not supported by the connection driver|unsupported flags \(0x"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +119,7 @@ def _grave(lines: Sequence[str], first: int, source: str, name: str) -> list[Lin
             continue
         logger = _PREFIX.match(line.text)
         shown = f"{logger[1]} {words}" if logger else re.sub(r"^\d+: [a-z]+ : ", "", line.text)
-        grave.append(Line(at=line.at, source=source, level=line.level, text=shown[:1000], name=name, number=number))
+        grave.append(Line(at=line.at, source=source, level=line.level, text=shown[:400], name=name, number=number))
     return grave
 
 

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from xenci.config.models import Provider, Settings
 from xenci.model.node import LIVE_STATES, NodeState
-from xenci.store.tables import BuildRow, NodeRow
+from xenci.store.tables import BuildRow, NodeRow, ProviderRow, StrayRow
 
 #: the order in which states are told and drawn
 ORDER = (
@@ -29,6 +29,8 @@ class ProviderNodes:
     name: str
     #: None for a provider that is no longer in the configuration
     provider: Provider | None
+    #: what it last told; None if it was never asked
+    told: ProviderRow | None
     nodes: tuple[NodeRow, ...]
     past: tuple[NodeRow, ...]
     #: launches of the last 20 nodes that failed
@@ -68,6 +70,7 @@ def _provider(
     return ProviderNodes(
         name=name,
         provider=provider,
+        told=session.get(ProviderRow, name),
         nodes=mine,
         past=tuple(gone[:past]),
         failed=sum(1 for node in newest if node.failure),
@@ -79,6 +82,11 @@ def builds_of_nodes(session: Session, nodes: Sequence[NodeRow]) -> dict[int, Bui
     """Return the builds that nodes run or ran, by the build's id."""
     ids = [node.build_id for node in nodes if node.build_id is not None]
     return {build.id: build for build in session.scalars(select(BuildRow).where(BuildRow.id.in_(ids)))}
+
+
+def strays(session: Session) -> list[StrayRow]:
+    """Return the servers with our name that no row accounts for, and that are still there."""
+    return list(session.scalars(select(StrayRow).where(StrayRow.deleted_at.is_(None)).order_by(StrayRow.id).limit(50)))
 
 
 def node_counts(session: Session) -> dict[tuple[str, str], int]:

@@ -115,13 +115,17 @@ def _path(request: Request) -> str:
 
 
 def make_templates() -> jinja2.Environment:
-    """Open the templates: everything is escaped, and a name that does not exist is an error."""
+    """Read all templates: everything is escaped, and a name that does not exist is an error.
+
+    All at once, and never again: a page must not change under a process that has another version's code.
+    """
     env = jinja2.Environment(
         loader=jinja2.FileSystemLoader(WEB / "templates"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
+        auto_reload=False,
     )
     env.filters.update(
         number=formats.number,
@@ -148,4 +152,6 @@ def make_templates() -> jinja2.Environment:
         test_word=tones.test_word,
         report_tone=tones.report_tone,
     )
+    for name in env.list_templates():
+        env.get_template(name)
     return env

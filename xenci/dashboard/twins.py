@@ -161,6 +161,9 @@ def provider(row: ProviderNodes) -> dict[str, Any]:
         "name": row.name,
         "failure_domain": row.provider.failure_domain if row.provider else None,
         "max_servers": row.provider.max_servers if row.provider else None,
+        "quota": row.told.quota if row.told else None,
+        "failing_since": moment(row.told.failing_since) if row.told else None,
+        "error": row.told.error if row.told else "",
         "nodes": [_node(node) for node in row.nodes],
         "past": [_node(node) for node in row.past],
     }

@@ -65,7 +65,7 @@ def _live(session: Session, row: BuildRow) -> dict[str, Any]:
         "never_started": _never_started(row),
         "opening": sentences.of_build(row, counts, usual),
         "unfinished": queries_tests.unfinished_of(session, row),
-        "previous": [b for b in row.buildset.builds if b.job == row.job and b.id != row.id],
+        "attempts": [b for b in row.buildset.builds if b.job == row.job and b.id != row.id],
     }
 
 

@@ -21,6 +21,7 @@ def nodes(request: Request) -> HTMLResponse:
             session,
             "nodes.html",
             providers=providers,
+            strays=queries_nodes.strays(session),
             builds=queries_nodes.builds_of_nodes(session, every),
             queue=queries_builds.queue_counts(session),
             labels=site.settings.labels,
