@@ -309,7 +309,7 @@ class NodeRow(Base):
 
 
 class ProviderRow(Base):
-    """What a provider last told: whether it answers, how many servers of ours it has, how many its quota lets us have."""
+    """What a provider last told: whether it answers, how many servers of ours it has and how many we may have."""
 
     __tablename__ = "providers"
 
