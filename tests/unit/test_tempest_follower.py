@@ -107,7 +107,8 @@ def test_in_any_pieces_a_stream_tells_the_same(cuts: list[int]) -> None:
 
 
 def test_cut_anywhere_a_stream_tells_what_was_whole_and_goes_on_with_the_rest() -> None:
-    few = b"".join(Packets().feed(BAD)[:6])
+    # the first eleven packets only list what is to come
+    few = b"".join(Packets().feed(BAD)[11:18])
     whole, _ = read(few)
     assert len(whole) > 2
     for end in range(len(few)):
