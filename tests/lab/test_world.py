@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -110,9 +111,14 @@ def test_a_second_lab_on_the_same_ports_is_told_who_has_them(lab: LabPaths, othe
 @contextmanager
 def an_up_at_work(paths: LabPaths) -> Iterator[subprocess.Popen[bytes]]:
     """Start `up` and wait until it has a child at work."""
-    with subprocess.Popen([XENCI, "lab", "up"], env=environment(paths), stderr=subprocess.DEVNULL) as up:
+    with (
+        tempfile.TemporaryFile("w+") as said,
+        subprocess.Popen([XENCI, "lab", "up"], env=environment(paths), stderr=said) as up,
+    ):
         try:
-            wait_for(lambda: any("java" in command for command in everything_of(paths)))
+            wait_for(lambda: up.poll() is not None or any("java" in command for command in everything_of(paths)))
+            said.seek(0)
+            assert up.returncode is None, said.read()
             yield up
         finally:
             up.kill()
