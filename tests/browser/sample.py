@@ -78,6 +78,8 @@ class Sample:
     now: datetime
     builds: dict[str, str] = field(default_factory=dict)
     buildsets: dict[str, str] = field(default_factory=dict)
+    #: numbers of changes, by the name of their buildset
+    changes: dict[str, int] = field(default_factory=dict)
     _number: int = 100
 
     def minutes(self, ago: float) -> datetime:
@@ -122,6 +124,7 @@ class Sample:
         """Add a buildset to a patch set."""
         uuid = f"{len(self.buildsets) + 1:08x}-5e70-4000-8000-000000000000"
         self.buildsets[name] = uuid
+        self.changes[name] = patchset.change.number
         row = BuildsetRow(
             patchset=patchset, pipeline="check", trigger=more.pop("trigger", "patchset"), trigger_key=uuid,
             asked_by=more.pop("asked_by", ""), uuid=uuid, state=more.pop("state", "done"),

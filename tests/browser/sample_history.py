@@ -30,7 +30,7 @@ def _history(s: Sample) -> None:
     """Seventy builds over thirteen days, with a day without any."""
     for i in range(70):
         ago = (13 - i * 0.18) * 1440 + 7 * (i % 9)
-        if 6.0 <= ago / 1440 < 7.2:
+        if 6.0 <= ago / 1440 < 8.1:
             continue
         patchset = s.change(f"objects: drop an unused method, part {i + 1}", ago=ago, owner=f"author-{i % 4}")
         result, fault = "SUCCESS", "none"

@@ -71,8 +71,8 @@ def paths(world: World) -> dict[str, str]:
         "tests": f"{world.build('bad')}/tests",
         "buildset": f"/buildset/{world.sample.buildsets['bad']}",
         "conflict": f"/buildset/{world.sample.buildsets['carry']}",
-        "change": "/change/156",
-        "hostile change": "/change/164",
+        "change": f"/change/{world.sample.changes['bad']}",
+        "hostile change": f"/change/{world.sample.changes['hostile']}",
         "log": f"/log/{bad}/logs/nova.log",
         "octets": f"/log/{bad}/tempest/first.subunit",
         "hostile log": f"/log/{world.sample.builds['hostile']}/logs/nova.log",
@@ -178,9 +178,9 @@ def test_everything_works_with_scripts_off(world: World, address: str, chromium:
         go(chromium, address + world.build("running"), "wide")
         assert "Scripts are off, so this page stands still" in chromium.find_element(By.CSS_SELECTOR, "noscript").text
         go(chromium, f"{address}/builds", "wide")
-        chromium.find_element(By.NAME, "q").send_keys("156")
+        chromium.find_element(By.NAME, "q").send_keys(str(world.sample.changes["bad"]))
         chromium.find_element(By.CSS_SELECTOR, "form.filters button").click()
-        assert "q=156" in chromium.current_url
+        assert f"q={world.sample.changes['bad']}" in chromium.current_url
         assert len(chromium.find_elements(By.CSS_SELECTOR, "table[aria-label=Builds] tbody tr")) == 1
     finally:
         chromium.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})

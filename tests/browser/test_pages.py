@@ -19,7 +19,7 @@ from xenci.dashboard.security import FILE_POLICY, PAGE_POLICY
 from xenci.store import marks
 from xenci.store.database import Database
 
-PAGES = ("/", "/builds", "/builds?since=all", "/trends", "/nodes", "/health", "/change/156", "/nowhere")
+PAGES = ("/", "/builds", "/builds?since=all", "/trends", "/nodes", "/health")
 
 
 def read(world: World, path: str, status: int = 200) -> Page:
@@ -37,7 +37,17 @@ def every_page(world: World) -> list[str]:
         f"/log/{world.sample.builds['bad']}/logs/nova.log",
         f"/log/{world.sample.builds['bad']}/tempest/first.subunit",
     ]
-    return [*PAGES[:-1], *builds, *buildsets, *logs, f"{builds[1]}/tests", f"{builds[6]}/tests", "/test?id=nothing"]
+    changes = [f"/change/{world.sample.changes[name]}" for name in ("bad", "hostile")]
+    return [
+        *PAGES,
+        *changes,
+        *builds,
+        *buildsets,
+        *logs,
+        f"{builds[1]}/tests",
+        f"{builds[6]}/tests",
+        "/test?id=nothing",
+    ]
 
 
 @pytest.mark.browser
@@ -139,6 +149,7 @@ def test_a_failed_build_shows_test_traceback_and_libvirts_own_words_first(world:
 
 def test_a_build_shows_its_tree_carry_proof_evidence_and_how_to_do_it_again(world: World) -> None:
     words = read(world, world.build("bad")).words
+    number = world.sample.changes["bad"]
     for part in (
         "4c1f0e2" + "0" * 33,
         "3e5d" + "0" * 36,
@@ -146,11 +157,11 @@ def test_a_build_shows_its_tree_carry_proof_evidence_and_how_to_do_it_again(worl
         "libvirt: Boot paravirtualized and fully virtualized guests on Xen",
         "nova.__file__ /opt/stack/nova/nova/__init__.py",
         "instance-00000002",
-        "git fetch origin refs/changes/56/156/1",
+        f"git fetch origin refs/changes/{number % 100:02d}/{number}/1",
         'carry=/path/to/xenci/configs/carry/nova-2025.1 git am -3 "$carry"/000*.patch',
         "nova-renew a91be07",
         "nova-renew 77be07a",
-        "xenci build run 156,1 --pipeline check",
+        f"xenci build run {number},1 --pipeline check",
     ):
         assert part in words, part
 
@@ -178,7 +189,8 @@ def test_a_running_build_is_polled_and_a_finished_one_is_not(world: World) -> No
 def test_a_change_says_why_it_is_not_run(world: World) -> None:
     rows = read(world, "/builds").words
     assert "only documentation files" in rows
-    number = next(n for n in range(150, 170) if "doc: mend" in world.client.get(f"/change/{n}").text)
+    first = world.sample.changes["bad"]
+    number = next(n for n in range(first, first + 20) if "doc: mend" in world.client.get(f"/change/{n}").text)
     assert "Patch set 1: Only documentation files." in read(world, f"/change/{number}").words
 
 
@@ -280,7 +292,7 @@ def test_hostile_text_stays_text(world: World) -> None:
         f"/log/{uuid}/logs/nova.log",
         "/builds",
         "/health",
-        "/change/164",
+        f"/change/{world.sample.changes['hostile']}",
     ):
         answer = world.client.get(path)
         assert "<script>document" not in answer.text, path
@@ -296,12 +308,15 @@ def test_filters_choose_builds(world: World) -> None:
 
     assert {b["result"] for b in found("result=TIMED_OUT")} == {"TIMED_OUT"}
     assert {b["fault"] for b in found("fault=infra&since=all")} == {"infra"}
-    assert [b["change"] for b in found("q=156,1")] == [156]
+    number = world.sample.changes["bad"]
+    assert [b["change"] for b in found(f"q={number},1")] == [number]
     assert len(found("q=Robin")) == 1
     assert found("q=%25") == []
     assert {b["state"] for b in found("result=running")} == {"running"}
     assert {b["provider"] for b in found("cloud=cb&since=all")} == {"cb"}
-    assert len(found("vote=-1&since=all")) == 3
+    blamed = found("vote=-1&since=all")
+    assert number in {b["change"] for b in blamed}
+    assert {(b["result"], b["fault"]) for b in blamed} == {("FAILURE", "change")}
     assert {b["result"] for b in found("evidence=no&since=all")} == {"NODE_FAILURE", "TIMED_OUT"}
 
 
@@ -330,7 +345,7 @@ def test_twins_tell_the_same_as_the_pages(world: World) -> None:
     assert (body["result"], body["fault"]) == ("FAILURE", "change")
     assert body["failures"][0]["blame"] == "change"
     assert body["tests"] == {"passed": 6, "failed": 1, "skipped": 0, "unfinished": 0}
-    change = world.client.get("/api/change/156").json()["change"]
+    change = world.client.get(f"/api/change/{world.sample.changes['bad']}").json()["change"]
     assert change["patchsets"][0]["buildsets"][0]["vote"] == -1
     assert {p["name"] for p in world.client.get("/api/nodes").json()["providers"]} == {"ca", "cb"}
     readiness = world.client.get("/api/readiness").json()

@@ -14,6 +14,8 @@ from xenci.store.tables import BuildRow, BuildsetRow, PatchsetRow, TestRow
 FAILED = (TestStatus.FAIL, TestStatus.UXSUCCESS)
 #: failures that a build's page shows whole; the tests' page has all
 _MOST = 50
+#: signs of an error that stand above its traceback
+_LONGEST = 300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +39,8 @@ class Failure:
         """The end of the traceback, from the line on that names the error."""
         lines = [line.strip() for line in self.test.detail.strip().splitlines() if line.strip()]
         begins = max((i for i, line in enumerate(lines) if _names_an_error(line)), default=len(lines) - 1)
-        return " ".join(lines[max(0, begins) :])[:600] or "it said nothing"
+        words = " ".join(lines[max(0, begins) :])
+        return (words if len(words) <= _LONGEST else f"{words[:_LONGEST]}…") or "it said nothing"
 
 
 def _names_an_error(line: str) -> bool:
