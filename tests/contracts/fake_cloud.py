@@ -1,5 +1,6 @@
 """A cloud in memory that keeps the provider's contract; its world is moved on by hand."""
 
+import itertools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -18,6 +19,7 @@ from xenci.providers.port import (
 
 #: the host key that every console tells
 HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIErAcUwUrj6ET4+52KEJPUslLc0PAbGIYz0xvjjMqiPc"
+_NUMBERS = itertools.count(1)
 
 
 class FakeCloud:
@@ -81,10 +83,9 @@ class FakeCloud:
 
     def put(self, name: str, metadata: dict[str, str]) -> Server:
         """Put a server there, as another program would."""
-        number = len(self.calls) + len(self.servers)
         server = Server(
             provider=self.name,
-            id=f"{self.name}-{number}-{name}",
+            id=f"{self.name}-{next(_NUMBERS)}",
             name=name,
             status="BUILD",
             address=None,
@@ -99,8 +100,9 @@ class FakeCloud:
         for server in list(self.servers.values()):
             if server.status != "BUILD":
                 continue
-            if self.fault:
-                self.servers[server.id] = replace(server, status="ERROR", fault=self.fault)
+            fault = self.fault or server.metadata.get("lab_fault")
+            if fault:
+                self.servers[server.id] = replace(server, status="ERROR", fault=f"aborted: {fault}")
             else:
                 address = f"10.0.0.{len(self.consoles) + 1}"
                 self.servers[server.id] = replace(server, status="ACTIVE", address=address)

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from tests.contracts.fake_cloud import HOST_KEY, FakeCloud
-from xenci.config.models import Settings
+from tests.pool_settings import make_settings
 from xenci.errors import XenciError
 from xenci.host.port import Host, HostKeyChanged, HostLost, Output
 from xenci.model.build import BuildsetState, BuildState
@@ -27,37 +27,6 @@ from xenci.store.tables import ActionRow, BuildRow, BuildsetRow, ChangeRow, Node
 BEGIN = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)
-
-
-def make_settings(folder: Path, **label: Any) -> Settings:
-    providers = [
-        {
-            "name": name,
-            "cloud": name,
-            "failure_domain": name,
-            "network": "lab",
-            "max_servers": 10,
-            "labels": [{"name": "small", "image": "standin", "flavor": "small"}],
-        }
-        for name in ("ca", "cb")
-    ]
-    return Settings.model_validate(
-        {
-            "system": "test",
-            "contact": "https://example.org/contact",
-            "state_dir": folder,
-            "gerrit": {
-                "url": "http://127.0.0.1:1/",
-                "ssh": {"host": "127.0.0.1", "user": "ci", "key_file": "key", "host_key": HOST_KEY},
-                "user": "ci",
-            },
-            "providers": providers,
-            "labels": [{"name": "small", "hypervisor": "none", "max_nodes": 10} | label],
-            "jobs": [{"name": "job", "label": "small", "tests": ["one"]}],
-            "pipelines": [{"name": "check", "mode": "store_only", "trigger": {"projects": [".*"]}, "jobs": ["job"]}],
-            "web": {"public_url": "http://127.0.0.1/"},
-        }
-    )
 
 
 @dataclass
@@ -231,11 +200,11 @@ def test_a_create_that_we_lost_sight_of_is_cleaned_up_and_goes_to_the_other_clou
 
 def test_a_failed_launch_goes_to_the_other_cloud_and_keeps_its_reason(make: MakeWorld) -> None:
     world = make(min_ready=1)
-    world.ca.fault = "Build of instance aborted: no disk"
+    world.ca.fault = "no disk"
     world.turn(5)
     failed, ready = world.rows()
     assert (failed.provider, failed.failure) == ("ca", LaunchFailure.BOOT)
-    assert failed.reason == "the server is ERROR: Build of instance aborted: no disk"
+    assert failed.reason == "the server is ERROR: aborted: no disk"
     assert (ready.provider, ready.state) == ("cb", NodeState.READY)
     assert world.ca.servers == {}
 
@@ -253,7 +222,7 @@ def test_a_machine_without_ssh_is_late_and_the_reason_says_what_was_last_met(mak
 
 def test_when_the_attempts_are_used_up_an_alarm_says_why_until_a_node_is_ready(make: MakeWorld) -> None:
     world = make(min_ready=1, launch_attempts=2)
-    world.ca.fault = world.cb.fault = "aborted: no disk"
+    world.ca.fault = world.cb.fault = "no disk"
     world.turn(8)
     assert "no disk" in world.alarms()["label:small:launch"]
     world.ca.fault = world.cb.fault = ""

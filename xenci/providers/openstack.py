@@ -127,7 +127,9 @@ class OpenStack:
         name = f"xenci-{self._system}"
         wanted = public_key.split()[:2]
         if self._key != public_key:
-            found = cloud.compute.find_keypair(name, ignore_missing=True)
+            found = None
+            with _ignored(404):
+                found = cloud.compute.get_keypair(name)
             if found is not None and str(found.public_key).split()[:2] != wanted:
                 cloud.compute.delete_keypair(name, ignore_missing=True)
                 found = None

@@ -53,7 +53,11 @@ def translate(error: Exception, *, provider: str, cloud: str, doing: str) -> Xen
         case 404:
             return ServerMissing(detail)
         case 400:
-            return WrongSetup(detail, brief="The cloud refuses the request", remedy="run xenci config check --clouds")
+            return WrongSetup(
+                detail,
+                brief="The cloud refuses the request",
+                remedy="compare the names in the configuration with what the cloud has",
+            )
         case 409:
             return Temporary(detail, brief="The cloud cannot do this now")
         case 408 | 413 | 429:
