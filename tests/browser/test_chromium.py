@@ -156,11 +156,11 @@ def test_the_theme_buttons_work(world: World, address: str, chromium: webdriver.
     go(chromium, f"{address}/builds?fault=infra", "wide")
     chromium.find_element(By.CSS_SELECTOR, "button[value=dark]").click()
     assert chromium.current_url == f"{address}/builds?fault=infra"
-    assert ground() == "rgb(15, 18, 22)"
+    WebDriverWait(chromium, PATIENCE).until(lambda _: ground() == "rgb(15, 18, 22)")
     chromium.find_element(By.CSS_SELECTOR, "button[value=light]").click()
-    assert ground() == "rgb(255, 255, 255)"
+    WebDriverWait(chromium, PATIENCE).until(lambda _: ground() == "rgb(255, 255, 255)")
     chromium.find_element(By.CSS_SELECTOR, "button[value=system]").click()
-    assert chromium.get_cookie("theme") is None
+    WebDriverWait(chromium, PATIENCE).until(lambda d: d.get_cookie("theme") is None)
 
 
 def test_the_trends_are_drawn_twice_and_agree(world: World, address: str, chromium: webdriver.Chrome) -> None:
