@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from selenium import webdriver
+from selenium.common.exceptions import StaleElementReferenceException
 from selenium.webdriver.chrome.options import Options
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
@@ -134,7 +135,8 @@ def test_a_live_page_follows_its_build_and_stops_when_it_is_done(
         test = session.query(TestRow).filter_by(build_id=build.id, status="inprogress").one()
         test.status = "success"
     try:
-        wait = WebDriverWait(chromium, PATIENCE)
+        # htmx may swap the heading between our finding and our reading it
+        wait = WebDriverWait(chromium, PATIENCE, ignored_exceptions=[StaleElementReferenceException])
         wait.until(lambda d: "22 of about 27 tests have ended" in d.find_element(By.TAG_NAME, "h1").text)
         with world.database.session() as session:
             build = session.query(BuildRow).filter_by(uuid=world.sample.builds["running"]).one()

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from xenci.config.load import load, schema
+from xenci.config.models import Settings
 from xenci.errors import ConfigError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -80,3 +81,8 @@ def test_what_is_no_yaml_is_told(tmp_path: Path) -> None:
     (tmp_path / "bad.yaml").write_text("a: [1, 2\nb: }")
     with pytest.raises(ConfigError, match="is not YAML"):
         load(tmp_path / "bad.yaml")
+
+
+def test_settings_survive_being_written_and_read() -> None:
+    settings = load(ROOT / "configs/opendev.yaml")
+    assert Settings.model_validate_json(settings.model_dump_json()) == settings

@@ -25,7 +25,7 @@ def parse_duration(value: Any) -> Any:
 Duration = Annotated[
     timedelta,
     BeforeValidator(parse_duration),
-    PlainSerializer(lambda d: f"{d.total_seconds():g}s", return_type=str),
+    PlainSerializer(lambda d: f"{d.total_seconds():.15g}s", return_type=str),
     WithJsonSchema({"type": "string", "pattern": r"^\d+(\.\d+)?\s*(s|m|min|h|d)$"}),
 ]
 #: a name that appears in comments, addresses and unit names
