@@ -15,8 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.contracts.host_contract import SOON, CommandContract, TreeContract, UnitContract
-from xenci.host.collect import collect_command, put_script
+from tests.contracts.host_contract import SOON, CommandContract, TreeContract, UnitContract, gathered
 from xenci.host.connection import SshHost, connect
 from xenci.host.door import Door
 from xenci.host.keys import host_keys_of_console
@@ -80,9 +79,11 @@ def place() -> str:
 
 
 @pytest.fixture(scope="class")
-def door(standin_node: Door) -> Door:
-    """The door that the tests in this file use; the classes for Xen give another."""
-    return standin_node
+def door(request: pytest.FixtureRequest) -> Door:
+    """The way into a Xen node for the classes marked so, into a stand-in for the others."""
+    is_xen = request.node.get_closest_marker("xen") is not None
+    door: Door = request.getfixturevalue("xen_node" if is_xen else "standin_node")
+    return door
 
 
 @pytest.fixture(scope="class")
@@ -122,10 +123,6 @@ class TestConnections:
 class TestXen(CommandContract, UnitContract, TreeContract):
     """A real Xen host, with systemd and git."""
 
-    @pytest.fixture(scope="class")
-    def door(self, xen_node: Door) -> Door:
-        return xen_node
-
     def test_xl_and_libvirt_agree_that_it_is_xen(self, host: SshHost) -> None:
         facts = prove_host(host)
         assert facts.libvirt_type == "Xen"
@@ -156,9 +153,7 @@ class TestXen(CommandContract, UnitContract, TreeContract):
             again.close()
 
     def test_logs_of_xen_and_libvirt_are_gathered(self, host: SshHost, place: str) -> None:
-        put_script(host)
-        output = host.run(collect_command(f"{place}/logs", max_file=1 << 20, sources={}), timeout=timedelta(minutes=5))
-        names = {line.split(maxsplit=2)[2] for line in output.stdout.decode().splitlines()}
+        names = gathered(host, place, max_file=1 << 20, sources={})
         assert {"xen/xl-info.txt", "xen/xl-dmesg.txt", "xen/xl-list.txt", "xen/xenstore.txt"} <= names
         assert {"libvirt/capabilities.xml", "versions/packages.txt", "conf/nova.conf", "conf/tempest.conf"} <= names
         assert b"password = ***" in host.read(f"{place}/logs/conf/nova.conf", limit=1 << 20)
