@@ -28,9 +28,9 @@ def unit(place: str, command: str, **more: object) -> Unit:
     return Unit(name=name, command=command, **(options | more))  # type: ignore[arg-type]
 
 
-def look_until(host: Host, unit: Unit, condition: Callable[[UnitLook], bool]) -> UnitLook:
-    """Look until something is so; a minute at most."""
-    end = time.monotonic() + 60
+def look_until(host: Host, unit: Unit, condition: Callable[[UnitLook], bool], *, minutes: float = 3) -> UnitLook:
+    """Look until something is so; some minutes at most, as a busy machine is slow."""
+    end = time.monotonic() + 60 * minutes
     while not condition(look := host.look(unit.name, {unit.stdout: 0})):
         assert time.monotonic() < end, look
         time.sleep(0.1)
@@ -226,20 +226,26 @@ class TreeContract:
 
     def test_logs_are_gathered_and_their_manifest_names_what_was_cut(self, host: Host, place: str) -> None:
         host.write(f"{place}/phases/tempest.log", b"0123456789" * 1000)
-        put_script(host)
-        command = collect_command(
-            f"{place}/logs", max_file=9_999, sources={"phases/": f"{place}/phases", "none": "/no/such/file"}
-        )
-        output = host.run(command, timeout=timedelta(minutes=5))
-        assert output.exit_code == 0, output.words
-        lines = [line.split(maxsplit=2) for line in output.stdout.decode().splitlines()]
-        manifest = {name: mark for _, mark, name in lines}
+        sources = {"phases/": f"{place}/phases", "none": "/no/such/file"}
+        manifest = gathered(host, place, max_file=9_999, sources=sources)
         assert manifest["phases/tempest.log"] == "cut"
         assert manifest["versions/kernel.txt"] == "-"
         assert "none" not in manifest
         assert host.read(f"{place}/logs/phases/tempest.log", limit=20_000) == (
             b"[1 bytes before this line were left out]\n" + (b"0123456789" * 1000)[1:]
         )
+
+
+def gathered(host: Host, place: str, *, max_file: int, sources: dict[str, str]) -> dict[str, str]:
+    """Have logs gathered in the place's `logs`, as a unit; return each file's mark in the manifest."""
+    put_script(host)
+    command = collect_command(f"{place}/logs", max_file=max_file, sources=sources)
+    work = unit(place, command, limit=timedelta(minutes=10), stdout=f"{place}/manifest")
+    host.start_unit(work)
+    look = look_until(host, work, ended, minutes=10)
+    assert look.exit_code == 0
+    lines = [line.split(maxsplit=2) for line in look.files[work.stdout].data.decode().splitlines()]
+    return {name: mark for _, mark, name in lines}
 
 
 def talk(path: Path, data: bytes) -> bytes:

@@ -153,7 +153,7 @@ class TestXen(CommandContract, UnitContract, TreeContract):
             again.close()
 
     def test_logs_of_xen_and_libvirt_are_gathered(self, host: SshHost, place: str) -> None:
-        names = gathered(host, place, max_file=1 << 20, sources={})
+        names = set(gathered(host, place, max_file=1 << 20, sources={}))
         assert {"xen/xl-info.txt", "xen/xl-dmesg.txt", "xen/xl-list.txt", "xen/xenstore.txt"} <= names
         assert {"libvirt/capabilities.xml", "versions/packages.txt", "conf/nova.conf", "conf/tempest.conf"} <= names
         assert b"password = ***" in host.read(f"{place}/logs/conf/nova.conf", limit=1 << 20)

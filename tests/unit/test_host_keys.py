@@ -1,6 +1,7 @@
 """Host keys, as consoles tell them."""
 
 import base64
+from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,6 +24,11 @@ def test_cloud_inits_block_is_read() -> None:
         f"[   12.3] x\r\n-----BEGIN SSH HOST KEY KEYS-----\r\n{RSA} root@a\r\n{EC} root@a\r\n{ED} root@a\r\n-----END"
     )
     assert host_keys_of_console(console) == [ED, EC, RSA]
+
+
+def test_the_console_of_a_real_server_tells_its_keys() -> None:
+    console = (Path(__file__).parent.parent / "data" / "xen" / "lab-node-console.log").read_text()
+    assert [key.split()[0] for key in host_keys_of_console(console)] == ["ssh-ed25519", "ecdsa-sha2-nistp256"]
 
 
 def test_a_line_with_a_word_in_front_is_read() -> None:

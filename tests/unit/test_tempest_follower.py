@@ -55,6 +55,8 @@ def raw_packet(flags: int, content: bytes) -> bytes:
         ("tempest-on-xen417-nova31", {"success": 3, "skip": 2}, 0),
         ("xen417-nova31-good-cut", {"success": 36, "skip": 2}, 1),
         ("xen417-nova31-bad", {"success": 6, "fail": 1}, 0),
+        ("lab-bad-first", {"success": 31, "fail": 2}, 0),
+        ("lab-bad-again", {"fail": 1}, 0),
     ],
 )
 def test_recorded_streams_are_read_whole(name: str, counts: dict[str, int], running: int) -> None:
