@@ -90,7 +90,7 @@ def _bring(ctx: Context, work: Work, host: Host) -> None:
         host, f"{work.folder}/collected", limits=_limits(ctx.settings.artifacts), timeout=work.limit(Phase.COLLECT)
     ) as folder:
         for file in folder:
-            ctx.artifacts.put(work.uuid, file.name, file)
+            ctx.artifacts.put(work.uuid, file.name, file, is_cut=file.is_cut)
         for refused in folder.refused:
             _LOG.warning("collect.refused", build=work.build_id, name=refused.name, reason=refused.reason)
 
