@@ -22,9 +22,10 @@ class Repeat:
     tests: tuple[str, ...]
 
 
-def next_run(facts: BuildFacts, boot_tests: tuple[str, ...] = ()) -> Repeat | None:
+def next_run(facts: BuildFacts, boot_tests: tuple[str, ...] = (), listed: tuple[str, ...] = ()) -> Repeat | None:
     """Return the run that a verdict still needs, or None.
 
+    `listed` is what the job lists: of a class that could not be set up one listed test is repeated.
     `boot_tests` are the job's tests that boot a guest: the tip runs one where the change let no guest start, as the
     hypervisor must be seen at work on this node.
     """
@@ -37,22 +38,22 @@ def next_run(facts: BuildFacts, boot_tests: tuple[str, ...] = ()) -> Repeat | No
     if first is None or first.timed_out or not first.failed:
         return None
     if facts.again is None:
-        return Repeat(run=Run.AGAIN, tests=names(first.failed))
+        return Repeat(run=Run.AGAIN, tests=names(first.failed, listed))
     if facts.again.timed_out or facts.nova_tip is not None or facts.tip is not None:
         return None
     failed_again = frozenset(test for test in first.failed if outcome(test, facts.again) == "failed")
     if not failed_again:
         return None
-    tests = names(failed_again)
+    tests = names(failed_again, listed)
     if not facts.guest_seen:
         tests = tuple(dict.fromkeys((*tests, *(test for test in boot_tests if not _covers(tests, test)))))
     return Repeat(run=Run.TIP, tests=tests)
 
 
-def names(failed: frozenset[str]) -> tuple[str, ...]:
+def names(failed: frozenset[str], listed: tuple[str, ...] = ()) -> tuple[str, ...]:
     """Return the dotted names that run failed tests again, at most MOST_REPEATED, from as many classes as possible."""
-    whole = {runnable(test) for test in failed if runnable(test) == owner(test)}
-    single = sorted({runnable(test) for test in failed} - whole)
+    whole = {_as_listed(runnable(test), listed) for test in failed if runnable(test) == owner(test)}
+    single = sorted({runnable(test) for test in failed if runnable(test) != owner(test)} - whole)
     single = [name for name in single if not _covers(tuple(whole), name)]
     turn: dict[str, int] = {}
     ranked = []
@@ -60,6 +61,13 @@ def names(failed: frozenset[str]) -> tuple[str, ...]:
         turn[owner(name)] = turn.get(owner(name), 0) + 1
         ranked.append((turn[owner(name)], name))
     return tuple([*sorted(whole), *(name for _, name in sorted(ranked))][:MOST_REPEATED])
+
+
+def _as_listed(where: str, listed: tuple[str, ...]) -> str:
+    """Return what sets a class up again: the class, or if only some of its tests are listed, the first of those."""
+    if _covers(listed, where):
+        return where
+    return next((name for name in listed if name.startswith(where + ".")), where)
 
 
 def _covers(tests: tuple[str, ...], name: str) -> bool:

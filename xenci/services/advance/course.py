@@ -155,7 +155,7 @@ def _is_tree_proved(ctx: Context, work: Work, run: Run) -> bool:
 def _further(ctx: Context, work: Work) -> Next:
     """Ask the rules which run the verdict still needs; none: collect."""
     with ctx.database.session() as session:
-        repeat = next_run(gather(session, work), work.job.boot_tests)
+        repeat = next_run(gather(session, work), work.job.boot_tests, work.job.tests)
         if repeat is None:
             return Next(step="collect", doing=_DOING["collect"])
         build = session.get_one(BuildRow, work.build_id, with_for_update=True)
