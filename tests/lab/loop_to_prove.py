@@ -32,6 +32,27 @@ def xenci(lab: LabPaths) -> Iterator[Running]:
         running.close()
 
 
+def test_a_change_that_breaks_xen_gets_minus_one_with_libxls_own_words(lab: LabPaths, xenci: Running) -> None:
+    change = push.push(lab, "bad").number
+    xenci.await_reports(change)
+    assert xenci.vote(change) == -1
+    _bad(xenci, change)
+
+
+def _bad(xenci: Running, change: int) -> None:
+    (buildset,) = xenci.buildsets(change)
+    build = buildset.builds[-1]
+    assert (build.result, build.fault) == ("FAILURE", "change")
+    failed = {test.test_id for test in build.tests if test.run == "first" and test.status == "fail"}
+    assert any("ServersTestJSON" in test for test in failed)
+    assert {test.run for test in build.tests} == {"first", "again", "tip"}
+    page = xenci.page(f"/build/{build.uuid}")
+    assert "ServersTestJSON" in page
+    assert "unsupported timer type (name)" in page
+    assert "ServersTestJSON" in xenci.said(change)[0]
+    assert len(xenci.said(change)) == 1
+
+
 @pytest.fixture(scope="module")
 def survivors(lab: LabPaths, xenci: Running) -> dict[str, int]:
     """Two changes that were pushed while xenci was down, and xenci killed by -9 while Tempest ran for the good one.
