@@ -157,8 +157,8 @@ def test_the_theme_buttons_work(world: World, address: str, chromium: webdriver.
 
     go(chromium, f"{address}/builds?fault=infra", "wide")
     chromium.find_element(By.CSS_SELECTOR, "button[value=dark]").click()
-    assert chromium.current_url == f"{address}/builds?fault=infra"
     WebDriverWait(chromium, PATIENCE).until(lambda _: ground() == "rgb(15, 18, 22)")
+    assert chromium.current_url == f"{address}/builds?fault=infra"
     chromium.find_element(By.CSS_SELECTOR, "button[value=light]").click()
     WebDriverWait(chromium, PATIENCE).until(lambda _: ground() == "rgb(255, 255, 255)")
     chromium.find_element(By.CSS_SELECTOR, "button[value=system]").click()
@@ -182,7 +182,8 @@ def test_everything_works_with_scripts_off(world: World, address: str, chromium:
         go(chromium, f"{address}/builds", "wide")
         chromium.find_element(By.NAME, "q").send_keys(str(world.sample.changes["bad"]))
         chromium.find_element(By.CSS_SELECTOR, "form.filters button").click()
-        assert f"q={world.sample.changes['bad']}" in chromium.current_url
+        asked = f"q={world.sample.changes['bad']}"
+        WebDriverWait(chromium, PATIENCE).until(lambda d: asked in d.current_url)
         assert len(chromium.find_elements(By.CSS_SELECTOR, "table[aria-label=Builds] tbody tr")) == 1
     finally:
         chromium.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
