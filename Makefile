@@ -44,7 +44,7 @@ $(VENV)/made: requirements/xenci.txt pyproject.toml scripts/debian
 	@echo "Installing xenci into $(VENV) (two minutes the first time)"
 	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements/xenci.txt
-	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps -e .
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-build-isolation --no-deps -e .
 	@touch $@
 
 $(VENV)/tests: $(VENV)/made requirements/dev.txt

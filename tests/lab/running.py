@@ -9,11 +9,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+import openstack
 import yaml
 from sqlalchemy import select
 
 from xenci.config.load import load
-from xenci.lab import processes, settings, world
+from xenci.lab import clouds, processes, settings, world
 from xenci.lab.gerrit import review
 from xenci.lab.paths import LabPaths
 from xenci.store.database import Database, open_database
@@ -75,7 +76,14 @@ class Running:
         processes.end(self.paths.run, world.XENCI, patience=15)
 
     def close(self) -> None:
+        """End it, and give its nodes back to the clouds: the next tests count servers there."""
         self.stop()
+        config = openstack.config.OpenStackConfig(config_files=[str(self.paths.clouds_yaml)])
+        for cloud in ("ca-demo", "cb-demo"):
+            compute = openstack.connection.Connection(config=config.get_one(cloud)).compute
+            for server in compute.servers():
+                compute.delete_server(server)
+        wait_for("the clouds to be empty", lambda: not clouds.running_machines(self.paths), seconds=120)
         if self._database is not None:
             self._database.dispose()
 

@@ -1,45 +1,70 @@
-"""The main job on the real lab: from a push to a vote, and changes about which nothing is said."""
+"""The main job on the real lab: from a push to a vote, whatever happens on the way, and the changes nothing is said of.
+
+Two stories. In the first the changes of the demo run the whole list of the job: they are pushed while xenci is down,
+and every process of xenci is killed while Tempest runs. In the second each part runs a job of two tests.
+"""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 import pytest
 
-from tests.lab.running import Running
-from xenci.lab import demo, push, settings
+from tests.lab.running import BOOT, SHORT, Running, wait_for
+from xenci.config.load import load
+from xenci.host.connection import connect
+from xenci.lab import clouds, demo, push, settings
+from xenci.lab.gerrit import review
 from xenci.lab.paths import LabPaths
+from xenci.store.tables import BuildRow, TestRow
 
-pytestmark = [pytest.mark.lab, pytest.mark.xen, pytest.mark.timeout(3600)]
+pytestmark = [pytest.mark.lab, pytest.mark.xen, pytest.mark.timeout(3000)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Story:
+    """What became of the changes that were pushed while xenci was down, by kind."""
+
+    changes: dict[str, int]
+    votes: dict[str, int]
+    #: the good change's builds when xenci was killed
+    before: Sequence[BuildRow]
 
 
 @pytest.fixture(scope="module")
 def xenci(lab: LabPaths) -> Iterator[Running]:
-    """xenci, fresh, on the test lab."""
+    """xenci, fresh and not yet started, on the test lab, where nobody else's change is open."""
     running = Running(paths=lab)
     shutil.rmtree(settings.own_state(lab), ignore_errors=True)
+    for change in review.open_changes(lab):
+        review.abandon(lab, change)
     try:
         yield running
     finally:
         running.close()
 
 
-def test_a_good_change_gets_plus_one_and_of_the_others_nothing_is_said(lab: LabPaths, xenci: Running) -> None:
+@pytest.fixture(scope="module")
+def story(lab: LabPaths, xenci: Running) -> Story:
+    pushed = {kind: push.push(lab, kind) for kind in ("good", "bad", "docs", "conflict", "carry-conflict")}
     xenci.start()
-    good = push.push(lab, "good")
-    silent = {kind: push.push(lab, kind) for kind in ("docs", "conflict", "carry-conflict")}
+    wait_for("a test to end", lambda: _ended_tests(xenci, pushed["good"].number), seconds=1500)
+    before = xenci.builds(pushed["good"].number)
 
-    votes = demo.follow(lab, xenci.database, {"good": good})
+    xenci.kill()
+    xenci.start()
 
-    assert votes == {"good": 1}
-    _good(xenci, good.number)
-    _docs(xenci, silent["docs"].number)
-    _conflict(xenci, silent["conflict"].number)
-    _carry_conflict(xenci, silent["carry-conflict"].number)
-    assert "Xen" in xenci.page("/")
-    assert "this is a lab" in xenci.page("/nodes").lower()
+    votes = demo.follow(lab, xenci.database, {kind: pushed[kind] for kind in demo.CHANGES}, patience=2400)
+    return Story(changes={kind: change.number for kind, change in pushed.items()}, votes=votes, before=before)
 
 
-def _good(xenci: Running, change: int) -> None:
+def test_the_good_change_gets_plus_one_and_the_bad_one_minus_one(story: Story) -> None:
+    assert story.votes == demo.CHANGES
+
+
+def test_the_build_of_the_good_change_has_proof_evidence_and_every_log(xenci: Running, story: Story) -> None:
+    change = story.changes["good"]
     (buildset,) = xenci.buildsets(change)
     # on a busy machine an attempt may end by our own fault: the last one counts, as it does for the vote
     build = buildset.builds[-1]
@@ -64,25 +89,172 @@ def _good(xenci: Running, change: int) -> None:
     assert any("libxl" in name for name in names)
 
 
-def _docs(xenci: Running, change: int) -> None:
+def test_the_bad_change_is_told_with_the_test_and_libxls_own_words(xenci: Running, story: Story) -> None:
+    change = story.changes["bad"]
+    (buildset,) = xenci.buildsets(change)
+    build = buildset.builds[-1]
+    assert (build.result, build.fault) == ("FAILURE", "change")
+    failed = {test.test_id for test in build.tests if test.run == "first" and test.status == "fail"}
+    assert any("ServersTestJSON" in test for test in failed)
+    assert {test.run for test in build.tests} == {"first", "again", "tip"}
+    page = xenci.page(f"/build/{build.uuid}")
+    assert "ServersTestJSON" in page
+    assert "unsupported timer type (name)" in page
+    assert "ServersTestJSON" in xenci.said(change)[0]
+    assert len(xenci.said(change)) == 1
+
+
+def test_a_run_survives_kill_9_in_the_middle_of_tempest(xenci: Running, story: Story) -> None:
+    """It goes on from where it is: the same node, the same phases, each test once, one vote."""
+    (before,) = story.before
+    (after,) = xenci.builds(story.changes["good"])
+    assert (after.id, after.attempt, after.node_id) == (before.id, 1, before.node_id)
+    assert _phases(after)[: len(before.phases)] == _phases(before)
+    assert [phase.run for phase in after.phases if phase.phase == "tempest"] == ["first"]
+    assert {test.test_id for test in before.tests} <= {test.test_id for test in after.tests}
+    assert after.counts["first"]["never_started"] == 0
+    assert after.counts["first"]["unfinished"] == 0
+
+
+def test_a_change_of_documentation_is_not_run_and_its_page_says_why(xenci: Running, story: Story) -> None:
+    change = story.changes["docs"]
     assert xenci.buildsets(change) == []
     assert "documentation" in (xenci.not_run(change) or "")
     assert "Only documentation files" in xenci.page(f"/change/{change}")
     assert xenci.said(change) == []
 
 
-def _conflict(xenci: Running, change: int) -> None:
+def test_of_a_change_that_conflicts_with_the_tip_nothing_is_said(xenci: Running, story: Story) -> None:
+    change = story.changes["conflict"]
     (buildset,) = xenci.buildsets(change)
     assert buildset.result == "MERGE_CONFLICT"
     assert xenci.said(change) == []
 
 
-def _carry_conflict(xenci: Running, change: int) -> None:
+def test_of_a_change_that_conflicts_with_the_carry_only_the_operators_hear(xenci: Running, story: Story) -> None:
+    change = story.changes["carry-conflict"]
     (buildset,) = xenci.buildsets(change)
     assert (buildset.result, buildset.fault) == ("CARRY_CONFLICT", "infra")
     assert xenci.said(change) == []
     assert "nova/virt/libvirt/driver.py" in xenci.page("/health")
 
 
+def test_every_page_says_that_it_is_a_lab(xenci: Running, story: Story) -> None:
+    for page in ("/", "/builds", "/nodes", "/health", "/trends", f"/change/{story.changes['good']}"):
+        assert "this is a lab" in xenci.page(page).lower()
+
+
+@pytest.fixture(scope="module")
+def short(xenci: Running, story: Story) -> Running:
+    """xenci after the first story, with a job of two tests."""
+    xenci.stop()
+    xenci.start(tests=SHORT)
+    return xenci
+
+
+@pytest.fixture(scope="module")
+def broken(lab: LabPaths, short: Running) -> int:
+    """A change that does not compile: Nova does not start from it."""
+    change = push.push(lab, "broken").number
+    short.await_reports(change)
+    return change
+
+
+def test_nova_that_does_not_start_is_the_changes_fault_as_the_tip_starts(short: Running, broken: int) -> None:
+    (buildset,) = short.buildsets(broken)
+    build = buildset.builds[-1]
+    assert (build.result, build.fault) == ("FAILURE", "change")
+    assert "Nova does not start from the change" in " ".join(build.reasons)
+    assert {evidence.content.get("run") for evidence in build.evidence if evidence.kind == "guest"} == {"tip"}
+    assert short.vote(broken) == -1
+    assert len(short.said(broken)) == 1
+
+
+def test_recheck_runs_again(lab: LabPaths, short: Running, broken: int) -> None:
+    review.comment(lab, broken, "recheck")
+
+    second = wait_for("a second run", lambda: short.buildsets(broken)[1:], seconds=120)[0]
+    assert (second.trigger, second.asked_by) == ("recheck", "reviewer")
+    wait_for("its build to get a node", lambda: short.buildsets(broken)[1].builds[0].node_id, seconds=900)
+    review.abandon(lab, broken)
+    wait_for("it to be withdrawn", lambda: short.buildsets(broken)[1].state == "done", seconds=120)
+    wait_for("its node to be given back", lambda: _all_done(short, broken), seconds=300)
+    assert short.buildsets(broken)[1].result == "ABORTED"
+    assert len(short.said(broken)) == 1
+
+
+def test_a_node_that_runs_another_tree_never_votes(lab: LabPaths, short: Running) -> None:
+    """A `nova/` left in site-packages wins over the tree: everything would pass, and nothing would be tested."""
+    nodes = wait_for("ready nodes", lambda: short.nodes("ready"), seconds=600)
+    for node in nodes:
+        _shadow_nova(lab, node.address or "", node.host_key or "")
+
+    change = push.push(lab, "good").number
+
+    (build,) = wait_for("the first attempt to end", lambda: _ended_builds(short, change), seconds=900)
+    assert build.node_id in {node.id for node in nodes}
+    assert build.fault == "infra"
+    assert "another tree" in " ".join(build.reasons)
+    assert not [phase for phase in build.phases if phase.phase == "tempest"]
+    assert short.vote(change) == 0
+    review.abandon(lab, change)
+    wait_for("the next attempt to be withdrawn", lambda: _all_done(short, change), seconds=600)
+    assert short.said(change) == []
+
+
+def test_a_failure_that_the_tip_has_too_is_no_minus_one(lab: LabPaths, short: Running) -> None:
+    tip = push.advance_branch(lab, "bad")
+    try:
+        short.stop()
+        short.start(tests=BOOT)
+        change = push.push(lab, "good").number
+        (buildset,) = short.await_reports(change)
+    finally:
+        push.reset_branch(lab, f"{tip}^")
+    assert (buildset.result, buildset.fault, buildset.vote) == ("FAILURE", "unknown", None)
+    assert "on the tip of the branch too" in " ".join(buildset.reasons)
+    assert short.vote(change) == 0
+    (said,) = short.said(change)
+    assert "There is no vote" in said
+
+
+def test_no_server_is_left_and_none_is_forgotten(lab: LabPaths, short: Running) -> None:
+    """Each machine of the clouds is a node that lives, and each node that lives has its machine."""
+
+    def agree() -> bool:
+        servers = {machine.server for machine in clouds.running_machines(lab)}
+        nodes = {node.server_id for node in short.nodes("building", "testing", "ready", "in-use", "used", "deleting")}
+        return servers == nodes and not short.nodes("used", "deleting", "in-use")
+
+    wait_for("clouds and rows to agree", agree, seconds=300)
+
+
 def _text(xenci: Running, uuid: str, name: str) -> str:
     return xenci.page(f"/artifact/{uuid}/{name}")
+
+
+def _phases(build: BuildRow) -> list[tuple[str, str, datetime]]:
+    return [(phase.phase, phase.run, phase.started_at) for phase in build.phases]
+
+
+def _ended_tests(xenci: Running, change: int) -> list[TestRow]:
+    return [test for build in xenci.builds(change) for test in build.tests if test.status == "success"]
+
+
+def _ended_builds(xenci: Running, change: int) -> list[BuildRow]:
+    return [build for build in xenci.builds(change) if build.attempt == 1 and build.state == "done"]
+
+
+def _all_done(xenci: Running, change: int) -> bool:
+    return all(build.state == "done" for build in xenci.builds(change))
+
+
+def _shadow_nova(lab: LabPaths, address: str, host_key: str) -> None:
+    """Put another Nova where Python finds it before the tree, on a ready node."""
+    config = load(lab.config)
+    host = connect(address, user="root", key=config.node_key, host_key=host_key, port=config.labels[0].ssh_port)
+    try:
+        output = host.run("lab-wrong-tree on", timeout=timedelta(minutes=5))
+        assert output.exit_code == 0, output.words
+    finally:
+        host.close()

@@ -58,6 +58,15 @@ def test_a_source_without_a_log_is_named(store: LocalStore) -> None:
     assert found.missing == ("libxl",)
 
 
+def test_a_log_that_was_followed_and_then_collected_is_read_once(store: LocalStore) -> None:
+    span = cause.span_of(FAILED_AT, FAILED_AT, BEFORE)
+    followed = find(store, span)
+    store.put(BUILD, "libvirt/log/libvirtd.log", store.read(BUILD, "logs/libvirtd.log"))
+    both = find(store, span)
+    assert [(line.text, line.times) for line in both.lines] == [(line.text, line.times) for line in followed.lines]
+    assert {line.name for line in both.lines if line.source == "libvirtd"} == {"libvirt/log/libvirtd.log"}
+
+
 def test_nothing_is_shown_of_another_time(store: LocalStore) -> None:
     early = FAILED_AT - timedelta(hours=3)
     assert find(store, (early, early + timedelta(minutes=5))).lines == ()

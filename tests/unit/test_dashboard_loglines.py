@@ -84,6 +84,7 @@ def test_a_recorded_log_of_nova_is_read_line_by_line() -> None:
         ("logs/libvirtd.log", "libvirtd"),
         ("logs/libxl.log", "libxl"),
         ("var/log/libvirt/libxl/libxl-driver.log", "libxl"),
+        ("libvirt/log/libxl/instance-00000007.log", "libxl"),
         ("logs/tempest.log", "tempest"),
         ("xl-dmesg.txt", "xen"),
         ("console/nova-first.log", None),

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from pathlib import PurePosixPath
 
 from xenci.dashboard.logfiles import LogFiles
 from xenci.dashboard.loglines import Level, parse, source_of
@@ -15,6 +16,8 @@ from xenci.errors import NotFound
 
 #: sources that are looked at, in the order of their lanes
 SOURCES = ("nova", "libvirtd", "libxl")
+#: where logs lie that are followed while a run writes them
+_FOLLOWED = "logs/"
 #: bytes of each log that are read
 _LIMIT = 4_000_000
 #: lines that are shown
@@ -86,7 +89,7 @@ def find(logs: LogFiles, build_uuid: str, names: Iterable[str], span: tuple[date
     found: list[Line] = []
     read = 0
     present: set[str] = set()
-    for name in names:
+    for name in _once(list(names)):
         source = source_of(name)
         if source not in SOURCES:
             continue
@@ -105,6 +108,12 @@ def find(logs: LogFiles, build_uuid: str, names: Iterable[str], span: tuple[date
         start=start,
         end=end,
     )
+
+
+def _once(names: Sequence[str]) -> list[str]:
+    """Leave out a log that was followed while it grew and then collected whole: its lines would count twice."""
+    collected = {PurePosixPath(name).name for name in names if not name.startswith(_FOLLOWED)}
+    return [name for name in names if not (name.startswith(_FOLLOWED) and PurePosixPath(name).name in collected)]
 
 
 def _grave(lines: Sequence[str], first: int, source: str, name: str) -> list[Line]:

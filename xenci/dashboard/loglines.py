@@ -64,6 +64,8 @@ def source_of(name: str) -> str | None:
     """Return which source wrote a file, by its name, or None. A phase's console (`console/…`) is no log of a source."""
     if name.startswith("console/"):
         return None
+    if "/libxl/" in name:  # libvirt writes one for each guest, of the guest's name
+        return "libxl"
     last = name.rsplit("/", 1)[-1].lower()
     return next((source for source, pattern in _SOURCES if pattern.match(last)), None)
 

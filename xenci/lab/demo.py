@@ -24,6 +24,8 @@ from xenci.store.tables import BuildsetRow, ChangeRow, EvidenceRow, NodeRow, Pat
 
 #: the changes of the demo, and the votes that they deserve
 CHANGES: Mapping[str, int] = {"good": 1, "bad": -1}
+#: Gerrit's topic of both
+TOPIC = "xenci-demo"
 _LOOK = 2.0
 #: how long the demo waits for both votes, seconds: two emulated machines on two slow cores take their time
 PATIENCE = 75 * 60.0
@@ -43,7 +45,11 @@ class Follower:
     def tell(self, session: Session, pushed: Mapping[str, Pushed]) -> None:
         """Print what is new in the rows."""
         for node in session.scalars(select(NodeRow).order_by(NodeRow.id)):
-            self._once(f"node {node.id} {node.state}", f"node    {node.name} on cloud {node.provider}: {_node(node)}")
+            if node.state != "deleted" or f"node {node.id}" in self.told:
+                self.told.add(f"node {node.id}")
+                self._once(
+                    f"node {node.id} {node.state}", f"node    {node.name} on cloud {node.provider}: {_node(node)}"
+                )
         for kind, change in pushed.items():
             for buildset in _buildsets(session, change.number):
                 self._buildset(session, kind, buildset)
@@ -81,7 +87,8 @@ def run(paths: LabPaths) -> None:
     settings = load(paths.config)
     web = settings.web.public_url
     say(f"watch it at {web}builds")
-    pushed = {kind: push.push(paths, kind) for kind in CHANGES}
+    _withdraw_earlier(paths)
+    pushed = {kind: push.push(paths, kind, topic=TOPIC) for kind in CHANGES}
     for kind, change in pushed.items():
         say(f"{kind:<7} pushed: {change.url}")
     database = open_database(settings)
@@ -95,6 +102,13 @@ def run(paths: LabPaths) -> None:
     ]
     if wrong:
         raise DemoFailed("; ".join(wrong), remedy=f"{web}builds and {web}health tell why")
+
+
+def _withdraw_earlier(paths: LabPaths) -> None:
+    """Abandon what earlier demos pushed: what was interrupted then would be tested first now."""
+    for change in review.open_changes(paths, topic=TOPIC):
+        review.abandon(paths, change)
+        say(f"change {change} of an earlier demo is abandoned")
 
 
 def follow(

@@ -4,6 +4,7 @@ A template that people can read beats a dictionary in code; what varies from lab
 not among it: they stay in the lab's environment file.
 """
 
+import os
 import string
 from pathlib import Path
 
@@ -14,6 +15,8 @@ from xenci.lab.clouds import network
 from xenci.lab.gerrit import people
 from xenci.lab.paths import LabPaths
 
+#: a node has two virtual CPUs, and what the host's cores emulate they do at a fraction of their speed
+_NODE_CPUS, _MOST_NODES = 2, 4
 CONFIGS = Path(xenci.__file__).parents[1] / "configs"
 
 
@@ -31,9 +34,15 @@ def values(paths: LabPaths) -> dict[str, str]:
         "gerrit_password_env": people.CI.variable,
         "node_key_file": str(network.tenant_key(paths).with_suffix("")),
         "node_ssh_port": str(network.ssh_port(paths)),
+        "max_nodes": str(max_nodes(os.cpu_count() or 1)),
         "web_port": str(paths.web),
         "web_url": f"http://127.0.0.1:{paths.web}/",
     }
+
+
+def max_nodes(cores: int) -> int:
+    """Return how many nodes run at once on a host of so many cores: one for each pair, within the clouds' quotas."""
+    return min(_MOST_NODES, max(1, cores // _NODE_CPUS))
 
 
 def own_state(paths: LabPaths) -> Path:

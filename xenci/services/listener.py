@@ -25,6 +25,8 @@ _LOG = structlog.get_logger()
 _LOCK = 0x6C697374
 #: longest wait between two tries to connect
 _LONGEST = timedelta(seconds=60)
+#: a connection that stood for so long was a good one: what ends it is a first failure
+_STEADY = timedelta(minutes=1)
 _BEAT = timedelta(seconds=5)
 
 
@@ -32,18 +34,18 @@ def listen(ctx: Context, open_stream: Callable[[], GerritStream], stop: threadin
     """Listen until `stop` is set; connect again after every loss, each time looking at all open changes."""
     failures = 0
     while not stop.is_set():
+        began = ctx.clock()
         try:
             with ctx.database.engine.connect() as connection:
                 if not _is_alone(connection):
                     stop.wait(2)
                     continue
                 _hear(ctx, open_stream, stop)
-                failures = 0
         except OperationalError as error:
             _LOG.warning("listener.database", error=str(error.orig).strip())
             stop.wait(2)
         except XenciError as error:
-            failures += 1
+            failures = 1 if ctx.clock() - began > _STEADY else failures + 1
             _tell(ctx, error, failures)
             stop.wait(_back_off(failures, error).total_seconds())
 

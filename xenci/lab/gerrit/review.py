@@ -49,6 +49,12 @@ def abandon(paths: LabPaths, number: int) -> None:
     signed_in(paths, DEV).call("POST", f"changes/{number}/abandon", {})
 
 
+def open_changes(paths: LabPaths, *, topic: str = "") -> list[int]:
+    """Return the numbers of the developer's open changes; only those of a topic if given."""
+    query = f"is:open+owner:{DEV.name}" + (f"+topic:{topic}" if topic else "")
+    return [int(info["_number"]) for info in signed_in(paths, REVIEWER).get(f"changes/?q={query}")]
+
+
 def messages(paths: LabPaths, number: int, *, author: Person | None = None) -> list[str]:
     """Return the texts of the change's messages, oldest first; only those of `author` if given."""
     return [

@@ -38,8 +38,8 @@ class Pushed:
         return json.dumps(asdict(self))
 
 
-def push(paths: LabPaths, kind: str, *, parent: str | None = None) -> Pushed:
-    """Push a new change of this kind on the branch tip, or on the commit `parent`.
+def push(paths: LabPaths, kind: str, *, parent: str | None = None, topic: str = "") -> Pushed:
+    """Push a new change of this kind on the branch tip, or on the commit `parent`; with Gerrit's topic, if given.
 
     `conflict` moves the tip first and is based on the old one. Raises UnknownKind, PlaceIsGone, GitFailed.
     """
@@ -47,7 +47,7 @@ def push(paths: LabPaths, kind: str, *, parent: str | None = None) -> Pushed:
     base = parent or clone.tip(paths)
     if kind == "conflict":
         advance_branch(paths, kind)
-    return _send(paths, chosen, base, f"I{secrets.token_hex(20)}")
+    return _send(paths, chosen, base, f"I{secrets.token_hex(20)}", topic)
 
 
 def new_patchset(paths: LabPaths, number: int, kind: str = "good") -> Pushed:
@@ -83,11 +83,11 @@ def _kind(kind: str) -> Kind:
     return KINDS[kind]
 
 
-def _send(paths: LabPaths, kind: Kind, parent: str, change_id: str) -> Pushed:
+def _send(paths: LabPaths, kind: Kind, parent: str, change_id: str, topic: str = "") -> Pushed:
     serial = secrets.token_hex(3)
     message = f"{kind.message}\n\nChange-Id: {change_id}\n"
     sha = clone.commit(paths, parent, kind.file, kind.edit, message, serial, DEV)
-    clone.send(paths, sha, f"refs/for/{NOVA_BRANCH}", DEV)
+    clone.send(paths, sha, f"refs/for/{NOVA_BRANCH}" + (f"%topic={topic}" if topic else ""), DEV)
     info = review.change(paths, f"{name(NOVA)}~{name(NOVA_BRANCH)}~{change_id}")
     number = int(info["_number"])
     patchset = int(info["revisions"][sha]["_number"])
