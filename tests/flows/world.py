@@ -34,10 +34,24 @@ class FakeMirrors:
             carry=("libvirt: one", "libvirt: two"),
         )
         self.asked: list[dict[str, Any]] = []
+        self.kept: set[str] = set()
 
     def prepare(self, project: str, url: str, **more: Any) -> Prepared | MergeConflict | CarryConflict:
         self.asked.append({"project": project, "url": url} | more)
+        self.kept.add(more["name"])
         return self.outcome
+
+    def projects(self) -> list[str]:
+        return sorted({asked["project"] for asked in self.asked})
+
+    def names(self, project: str) -> set[str]:
+        return self.kept
+
+    def forget(self, project: str, names: set[str]) -> None:
+        self.kept -= names
+
+    def tidy(self) -> None:
+        pass
 
 
 def make_settings(folder: Path, **more: Any) -> Settings:

@@ -8,9 +8,8 @@ import typer
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from xenci.cli.terminal import ConfigOption, JsonOption, database_of, read_settings, show, show_one
+from xenci.cli.terminal import ConfigOption, JsonOption, database_of, open_ready, read_settings, show, show_one
 from xenci.errors import NotFound
-from xenci.store.database import open_database
 from xenci.store.tables import BuildRow, TestRow
 
 app = typer.Typer(help="Builds: one attempt at one job on one node.", no_args_is_help=True)
@@ -34,7 +33,7 @@ def list_builds(config: ConfigOption = None, json: JsonOption = False, limit: in
 def show_build(build: BuildArgument, config: ConfigOption = None, json: JsonOption = False) -> None:
     """Show one build: what ran, what failed, why, and where to read on."""
     settings = read_settings(config)
-    with open_database(settings).session() as session:
+    with open_ready(settings).session() as session:
         row = find(session, build)
         facts = _row(row)
         facts |= {
@@ -87,7 +86,7 @@ def logs(
     from xenci.artifacts.local import LocalStore
 
     settings = read_settings(config)
-    with open_database(settings).session() as session:
+    with open_ready(settings).session() as session:
         uuid = find(session, build).uuid
     store = LocalStore(settings.artifacts_dir, settings.artifacts)
     if not name:

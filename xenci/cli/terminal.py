@@ -14,6 +14,7 @@ from rich.table import Table
 from xenci.config.load import default_path, load
 from xenci.config.models import Settings
 from xenci.errors import ConfigError, NotFound, Temporary, XenciError
+from xenci.store import schema
 from xenci.store.database import Database, open_database
 
 #: exit codes: a fault in xenci, wrong use or configuration, try again later, not there
@@ -31,9 +32,16 @@ def read_settings(path: Path | None) -> Settings:
     return load(path or default_path())
 
 
+def open_ready(settings: Settings) -> Database:
+    """Open the database. Raises WrongSchema, with the remedy, if it was not made ready for this version."""
+    database = open_database(settings)
+    schema.check(database)
+    return database
+
+
 def database_of(path: Path | None) -> Database:
     """Open the database of the configuration."""
-    return open_database(read_settings(path))
+    return open_ready(read_settings(path))
 
 
 def show(rows: Iterable[dict[str, Any]], *, as_json: bool, columns: Sequence[str], empty: str) -> None:

@@ -124,6 +124,10 @@ class Mirrors:
         """Return where a project's mirror is, once prepare() has been there. Raises HostileName."""
         return path_of(self._folder, project)
 
+    def projects(self) -> list[str]:
+        """Return the projects that have a mirror."""
+        return known(self._folder)
+
     def names(self, project: str) -> set[str]:
         """Return the names under which commits of a project are kept."""
         with locked(self._folder, project, patience=self._patience) as mirror:

@@ -20,8 +20,9 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
-from xenci.errors import XenciError
+from xenci.errors import Temporary, XenciError
 from xenci.services.context import Context
+from xenci.services.troubles import Troubles
 from xenci.store.database import Database
 from xenci.store.marks import beat, clear_alarm, raise_alarm
 
@@ -38,8 +39,8 @@ GRACE = 3.0
 #: A step: what a job does, by its name. The argument is a row's id, 0 for steps without one.
 Step = Callable[[Context, int], None]
 
-#: steps of this process whose last turn failed, so that the next good one closes their alarm
-_FAILING: set[tuple[str, int]] = set()
+#: steps of this process that fail now
+_TROUBLES = Troubles()
 
 #: Asks a worker to end; may be called from any thread.
 Stopper = Callable[[], None]
@@ -162,26 +163,27 @@ def _wrapped(ctx: Context, name: str, step: Step) -> Callable[[int], None]:
 
 
 def _guard(ctx: Context, name: str, row: int, call: Callable[[], Any]) -> None:
-    """Run one step; the loop's only catch-all: it logs, counts in an alarm, and goes on. The next tick tries again."""
+    """Run one step; the loop's only catch-all: it logs, counts in an alarm, and goes on. A later tick tries again."""
+    if not _TROUBLES.may_run(name, row):
+        return
     try:
         call()
-        if (name, row) in _FAILING:
-            _FAILING.discard((name, row))
-            if not any(other == name for other, _ in _FAILING):
-                with ctx.database.session() as session:
-                    clear_alarm(session, f"step:{name}", at=ctx.clock())
+        if _TROUBLES.mended(name, row):
+            with ctx.database.session() as session:
+                clear_alarm(session, f"step:{name}", at=ctx.clock())
     except XenciError as error:
+        _TROUBLES.failed(name, row, is_temporary=isinstance(error, Temporary))
         _LOG.warning("step.failed", step=name, row=row, error=error.sentence)
         _alarm(ctx, name, row, error.sentence, error.remedy)
     except OperationalError as error:
         _LOG.warning("step.database", step=name, row=row, error=str(error.orig).strip())
     except Exception as error:  # noqa: BLE001 one catch-all per loop turn
+        _TROUBLES.failed(name, row, is_temporary=False)
         _LOG.exception("step.crashed", step=name, row=row)
         _alarm(ctx, name, row, f"{type(error).__name__}: {error}", "this is a fault in xenci: report it with the log")
 
 
 def _alarm(ctx: Context, name: str, row: int, detail: str, remedy: str) -> None:
-    _FAILING.add((name, row))
     try:
         with ctx.database.session() as session:
             raise_alarm(

@@ -10,6 +10,7 @@ from xenci.services.prepare import prepare
 from xenci.services.reconcile import reconcile
 from xenci.services.report import report
 from xenci.services.tick import tick
+from xenci.services.tidy import tidy
 from xenci.services.webhook import tell_alarms
 
 STEPS: dict[str, Step] = {
@@ -22,5 +23,6 @@ STEPS: dict[str, Step] = {
     "pool": lambda ctx, _row: pool_tick(ctx),
     "node": advance_node,
     "report": report,
+    "tidy": tidy,
     "webhook": tell_alarms,
 }

@@ -2,17 +2,20 @@
 
 from datetime import timedelta
 
-from sqlalchemy import select
+from sqlalchemy import select, update
 
 from xenci.model.build import BuildsetState, BuildState, ReportState
 from xenci.model.node import LIVE_STATES, NodeState
 from xenci.services.context import Context
 from xenci.services.engine import nudge
+from xenci.services.tidy import EVERY
 from xenci.store.marks import beat
 from xenci.store.tables import AlarmRow, BuildRow, BuildsetRow, EventRow, HeartRow, NodeRow, ReportRow
 
 #: node states in which nothing moves by itself
 _STILL = {NodeState.READY, NodeState.IN_USE, NodeState.HOLD}
+#: an alarm about a step that was not seen for so long is about nothing any more: its row moved on, or is gone
+_PASSED = timedelta(minutes=5)
 #: an event that nobody has answered for so long is looked at again
 _UNANSWERED = timedelta(seconds=10)
 
@@ -43,6 +46,11 @@ def tick(ctx: Context, _row: int = 0) -> None:
         looked = session.get(HeartRow, "reconcile")
         if looked is None or at - looked.beat_at > ctx.settings.gerrit.reconcile_every:
             nudge(session, "reconcile")
+        tidied = session.get(HeartRow, "tidy")
+        if tidied is None or at - tidied.beat_at > EVERY:
+            nudge(session, "tidy")
+        passed = (AlarmRow.key.startswith("step:"), AlarmRow.closed_at.is_(None), AlarmRow.seen_at < at - _PASSED)
+        session.execute(update(AlarmRow).where(*passed).values(closed_at=at))
         if session.scalar(select(AlarmRow.id).where(AlarmRow.told_at.is_(None)).limit(1)) is not None:
             nudge(session, "webhook")
         beat(session, "worker", at=at)

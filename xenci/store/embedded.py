@@ -5,10 +5,13 @@ every folder above the data. PostgreSQL refuses to run as root, so root starts i
 socket only. The server outlives us on purpose: a killed xenci finds its database as it was.
 """
 
+import fcntl
 import importlib.util
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import structlog
@@ -90,15 +93,30 @@ class Cluster:
         if self.pid is not None:
             return
         self._make_folder()
+        with self._alone():
+            if self.pid is None:
+                self._start()
+
+    def _start(self) -> None:
         if not (self.data / "PG_VERSION").exists():
             self._initialise()
+        # left by a crash: its number may belong to another program by now, and PostgreSQL would not start
         (self.data / "postmaster.pid").unlink(missing_ok=True)
-        command = ["pg_ctl", "-D", str(self.data), "-w", "-t", "60", "-l", str(self.log), "start"]
-        done = self._run(*command)
+        done = self._run("pg_ctl", "-D", str(self.data), "-w", "-t", "60", "-l", str(self.log), "start")
         if done.returncode:
             tail = self.log.read_text(errors="replace")[-2000:] if self.log.exists() else done.stderr
             raise DatabaseDidNotStart(f"{self.folder}: {tail.strip()}", remedy=f"read {self.log}")
         _LOG.info("database.started", folder=str(self.folder), pid=self.pid)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep other programs from starting this cluster at the same time; the kernel lets go when we end."""
+        handle = os.open(self.folder / "start.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(handle)
 
     def stop(self) -> None:
         """Stop the server, ending its clients' sessions; harmless if it does not run."""
