@@ -32,6 +32,7 @@ def _checks(settings: Settings) -> Iterator[tuple[str, Callable[[], str]]]:
     for provider in settings.providers:
         yield f"provider {provider.name}", lambda provider=provider: checkup.provider(settings, provider)  # type: ignore[misc]
     yield "disk", lambda: checkup.disk(settings)
+    yield "git", checkup.git
     yield "carried series", lambda: checkup.carries(settings)
 
 

@@ -1,6 +1,7 @@
 """How the command line speaks: tables for people, JSON for programs, one sentence and an exit code for errors."""
 
 import json
+import os
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
@@ -14,6 +15,8 @@ from rich.table import Table
 from xenci.config.load import default_path, load
 from xenci.config.models import Settings
 from xenci.errors import ConfigError, NotFound, Temporary, XenciError
+from xenci.lab.paths import LabPaths
+from xenci.lab.settings import environment
 from xenci.store import schema
 from xenci.store.database import Database, open_database
 
@@ -28,8 +31,22 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def read_settings(path: Path | None) -> Settings:
-    """Load the configuration that the option, XENCI_CONFIG or the default places name."""
-    return load(path or default_path())
+    """Load the configuration that the option, XENCI_CONFIG or the default places name; else this machine's lab's."""
+    chosen = path or default_path()
+    if path is None and not chosen.exists() and (lab := _lab()):
+        typer.echo(f"This is a lab: {lab}", err=True)
+        chosen = lab
+    return load(chosen)
+
+
+def _lab() -> Path | None:
+    """Return the configuration of this machine's lab, if there is one, with its secrets in our environment."""
+    paths = LabPaths.of_environment()
+    if not (os.access(paths.config, os.R_OK) and os.access(paths.secrets, os.R_OK)):
+        return None
+    for name, value in environment(paths).items():
+        os.environ.setdefault(name, value)
+    return paths.config
 
 
 def open_ready(settings: Settings) -> Database:

@@ -4,6 +4,8 @@ Everything that it prints is read back: from xenci's rows, and in the end from G
 change does not get the vote that it deserves.
 """
 
+import getpass
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -152,7 +154,8 @@ def _addresses(paths: LabPaths, web: str) -> Iterator[str]:
     yield f"Gerrit      {gerrit.url(paths)}   (sign in as anybody: {gerrit.url(paths)}login)"
     yield "To try      xenci lab push good|bad|docs|conflict|carry-conflict     xenci build list     xenci node list"
     yield "            write `recheck` on a change in Gerrit                     xenci report pause   xenci lab status"
-    yield f"            each with XENCI_CONFIG={paths.config} OS_CLIENT_CONFIG_FILE={paths.clouds_yaml}"
+    yield f"            in another terminal, as {getpass.getuser()}; xenci is {sys.argv[0]}"
+    yield f"Configured  in {paths.config}"
 
 
 def _took(buildset: BuildsetRow, posted: datetime | None) -> str:

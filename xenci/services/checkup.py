@@ -2,6 +2,7 @@
 
 from xenci.config.models import Provider, Settings
 from xenci.errors import ConfigError, Temporary
+from xenci.gerrit.git import check_git
 from xenci.gerrit.rest import Rest
 from xenci.providers.registry import open_provider
 from xenci.services.context import free_gb, gerrit_password
@@ -56,6 +57,11 @@ def disk(settings: Settings) -> str:
             remedy="free some space, or lower artifacts.min_free_gb",
         )
     return f"{free:.0f} GB are free for logs"
+
+
+def git() -> str:
+    """Look whether git can do what the preparation of trees needs."""
+    return f"version {check_git()}"
 
 
 def carries(settings: Settings) -> str:

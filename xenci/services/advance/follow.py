@@ -8,6 +8,7 @@ from collections import OrderedDict
 from datetime import timedelta
 from threading import Lock
 
+import structlog
 from sqlalchemy import func
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
@@ -20,6 +21,7 @@ from xenci.services.context import Context
 from xenci.store.tables import TestRow
 from xenci.tempest.follower import Follower
 
+_LOG = structlog.get_logger()
 #: how often a running unit is looked at
 LOOK_EVERY = timedelta(seconds=3)
 
@@ -85,7 +87,10 @@ def store_results(ctx: Context, work: Work, run: Run) -> None:
     """Read on in our copy of the stream and write each test's row."""
     name = f"tempest/{run}.subunit"
     key = f"{work.uuid}/{name}"
-    follower = _FOLLOWERS.take(key) or Follower()
+    follower = _FOLLOWERS.take(key)
+    if follower is None:
+        follower = Follower()
+        _LOG.info("build.followed", build=work.build_id, run=run, stored=ctx.artifacts.size(work.uuid, name))
     fresh = ctx.artifacts.read(work.uuid, name, offset=follower.received)
     results = follower.feed(fresh)
     if results:
