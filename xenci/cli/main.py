@@ -9,7 +9,7 @@ import structlog
 import typer
 
 from xenci import __version__
-from xenci.cli import build, change, config, db, doctor, lab, node, report, serve
+from xenci.cli import build, change, config, db, doctor, event, lab, node, report, serve
 from xenci.cli.terminal import EXIT_FAULT, exit_code, tell
 from xenci.errors import XenciError
 
@@ -23,6 +23,7 @@ for name, module in {
     "serve": serve,
     "build": build,
     "change": change,
+    "event": event,
     "node": node,
     "report": report,
     "config": config,
