@@ -97,6 +97,12 @@ class Gerrit(Model):
     reconcile_age: Duration = timedelta(days=7)
     #: wait after an upload, as Gerrit may answer inconsistently at first
     settle: Duration = timedelta(seconds=3)
+    #: projects that are there to try a CI: noop jobs vote here, and nothing here counts in a criterion
+    sandboxes: tuple[Pattern, ...] = ("^opendev/ci-sandbox$",)
+
+    def is_sandbox(self, project: str) -> bool:
+        """Tell whether a project is there to try a CI."""
+        return any(re.search(pattern, project) for pattern in self.sandboxes)
 
     def repository(self, project: str) -> str:
         """Return the address that a project is fetched from."""
@@ -214,10 +220,13 @@ class Job(Model):
     """What to test on one node."""
 
     name: Name
-    label: Name
+    #: nothing is run and no node is taken: for trying a pipeline or an account. It votes in sandbox projects only
+    noop: bool = False
+    #: the kind of node; left out of a noop job, and of no other
+    label: str = ""
     carry: tuple[Carry, ...] = ()
-    #: tests, classes or modules by their dotted names, in order
-    tests: tuple[str, ...] = Field(min_length=1)
+    #: tests, classes or modules by their dotted names, in order; a noop job has none
+    tests: tuple[str, ...] = ()
     #: those of them that boot a guest: what the tip runs to prove the hypervisor when the change lets nothing start
     boot_tests: tuple[str, ...] = ()
     #: branches for which there is a driver and a carry
@@ -226,6 +235,14 @@ class Job(Model):
     #: attempts at a build before it is RETRY_LIMIT
     attempts: int = Field(default=3, ge=1)
     node: NodeContract = NodeContract()
+
+    @model_validator(mode="after")
+    def _has_what_it_runs(self) -> "Job":
+        if self.noop and (self.label or self.tests or self.carry):
+            raise ValueError("a noop job has no label, no tests and no carry: nothing is run")
+        if not self.noop and not (self.label and self.tests):
+            raise ValueError("label and tests are missing (or write noop: true)")
+        return self
 
 
 class Trigger(Model):
@@ -309,7 +326,7 @@ class Settings(Model):
     def _names_exist(self) -> "Settings":
         labels = {label.name for label in self.labels}
         for i, job in enumerate(self.jobs):
-            if job.label not in labels:
+            if not job.noop and job.label not in labels:
                 raise ValueError(f"jobs[{i}].label: no label is named {job.label!r} (there are {_list(labels)})")
         jobs = {job.name for job in self.jobs}
         for i, pipeline in enumerate(self.pipelines):

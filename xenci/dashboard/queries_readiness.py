@@ -37,25 +37,39 @@ _SPAN = timedelta(days=31)
 def facts_of(session: Session, settings: Settings, now: datetime) -> ReadinessFacts:
     """Return the facts of one installation."""
     since = now - _SPAN
-    patchsets = session.scalars(
+    uploaded = session.scalars(
         select(PatchsetRow).where(PatchsetRow.uploaded_at >= since).options(joinedload(PatchsetRow.change))
     ).all()
-    buildsets = session.scalars(
+    triggered = session.scalars(
         select(BuildsetRow)
         .where(BuildsetRow.triggered_at >= since)
         .options(
+            joinedload(BuildsetRow.patchset).joinedload(PatchsetRow.change),
             selectinload(BuildsetRow.reports),
             selectinload(BuildsetRow.builds).options(joinedload(BuildRow.node), selectinload(BuildRow.evidence)),
         )
     ).all()
+    # where CIs are tried, and where nothing is run, nothing is shown about Xen
+    patchsets = [row for row in uploaded if not settings.gerrit.is_sandbox(row.change.project)]
+    noops = {job.name for job in settings.jobs if job.noop}
+    buildsets = [
+        row
+        for row in triggered
+        if not settings.gerrit.is_sandbox(row.patchset.change.project)
+        and not (row.builds and all(build.job in noops for build in row.builds))
+    ]
     last = _last_numbers(session)
     return ReadinessFacts(
         patchsets=tuple(_patchset(row, last) for row in patchsets),
         buildsets=tuple(_buildset(row) for row in buildsets),
         builds=tuple(_build(row, build) for row in buildsets for build in row.builds),
-        comments=tuple(_comments(session, since)),
+        comments=tuple(_comments(session, since, settings)),
         providers=tuple(ProviderFact(name=p.name, failure_domain=p.failure_domain) for p in settings.providers),
-        last_success_at=session.scalar(select(func.max(BuildRow.finished_at)).where(BuildRow.result == Result.SUCCESS)),
+        last_success_at=session.scalar(
+            select(func.max(BuildRow.finished_at)).where(
+                BuildRow.result == Result.SUCCESS, BuildRow.node_id.is_not(None)
+            )
+        ),
         last_report_at=session.scalar(select(func.max(ReportRow.posted_at))),
         account_name=account_name(session, settings),
         contact=settings.contact,
@@ -139,9 +153,9 @@ def _saw_own_guest(row: BuildRow) -> bool:
     return any(one.kind == "guest" and one.content.get("run", Run.FIRST) == Run.FIRST for one in row.evidence)
 
 
-def _comments(session: Session, since: datetime) -> Iterable[CommentFact]:
+def _comments(session: Session, since: datetime, settings: Settings) -> Iterable[CommentFact]:
     rows = session.execute(
-        select(CommentRow, PatchsetRow.id)
+        select(CommentRow, PatchsetRow.id, ChangeRow.project)
         .join(ChangeRow, ChangeRow.number == CommentRow.change)
         .join(
             PatchsetRow,
@@ -149,7 +163,9 @@ def _comments(session: Session, since: datetime) -> Iterable[CommentFact]:
         )
         .where(CommentRow.posted_at >= since)
     )
-    for row, patchset_id in rows:
+    for row, patchset_id, project in rows:
+        if settings.gerrit.is_sandbox(project):
+            continue
         said = Message(
             id=row.message_id,
             author=Account(username=row.author),

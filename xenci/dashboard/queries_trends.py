@@ -25,9 +25,9 @@ class Durations:
 
 
 def ended_builds(session: Session, *, since: datetime, job: str, branch: str, cloud: str) -> list[Ended]:
-    """Return the builds that ended since a moment."""
+    """Return the builds that ended since a moment; those that had no node ran nothing and show nothing."""
     query = select(BuildRow.finished_at, BuildRow.result, BuildRow.fault).where(
-        BuildRow.finished_at >= since, BuildRow.result.is_not(None)
+        BuildRow.finished_at >= since, BuildRow.result.is_not(None), BuildRow.node_id.is_not(None)
     )
     if job:
         query = query.where(BuildRow.job == job)
@@ -45,16 +45,19 @@ def ended_builds(session: Session, *, since: datetime, job: str, branch: str, cl
 
 def durations(session: Session, *, since: datetime) -> Durations:
     """Return how long waits, runs and reports took since a moment."""
-    waits = session.execute(select(BuildRow.created_at, BuildRow.started_at).where(BuildRow.started_at >= since))
+    had_node = BuildRow.node_id.is_not(None)
+    waits = session.execute(
+        select(BuildRow.created_at, BuildRow.started_at).where(BuildRow.started_at >= since, had_node)
+    )
     runs = session.execute(
         select(BuildRow.started_at, BuildRow.finished_at).where(
-            BuildRow.finished_at >= since, BuildRow.started_at.is_not(None), BuildRow.result == Result.SUCCESS
+            BuildRow.finished_at >= since, BuildRow.started_at.is_not(None), BuildRow.result == Result.SUCCESS, had_node
         )
     )
     reports = session.execute(
         select(BuildsetRow.triggered_at, ReportRow.posted_at)
         .join(ReportRow, ReportRow.buildset_id == BuildsetRow.id)
-        .where(ReportRow.posted_at >= since)
+        .where(ReportRow.posted_at >= since, BuildsetRow.builds.any(had_node))
     )
     return Durations(waits=spread(_lengths(waits)), runs=spread(_lengths(runs)), reports=spread(_lengths(reports)))
 

@@ -15,6 +15,7 @@ from xenci.gerrit.trees import CarryConflict, MergeConflict, Prepared
 from xenci.model.build import BuildsetState, BuildState
 from xenci.model.outcome import Fault, Result
 from xenci.rules.branches import is_branch_covered
+from xenci.services.advance.judge import settle
 from xenci.services.context import Context
 from xenci.services.engine import defer
 from xenci.store.marks import clear_alarm, raise_alarm
@@ -33,7 +34,7 @@ def prepare(ctx: Context, buildset_id: int) -> None:
         change = patchset.change
         pipeline = ctx.settings.pipeline(buildset.pipeline)
     jobs = [job for job in map(ctx.settings.job, pipeline.jobs) if is_branch_covered(change.branch, job.branches)]
-    trees = {job.name: _make_tree(ctx, change, patchset, buildset, job) for job in jobs}
+    trees = {job.name: _make_tree(ctx, change, patchset, buildset, job) for job in jobs if not job.noop}
     with ctx.database.session() as session:
         buildset = session.get_one(BuildsetRow, buildset_id, with_for_update=True)
         if buildset.state != BuildsetState.NEW:
@@ -42,6 +43,9 @@ def prepare(ctx: Context, buildset_id: int) -> None:
             end_silently(ctx, session, buildset, Result.NOT_APPLICABLE, "the branch has no driver and no carry", None)
             return
         for job in jobs:
+            if job.noop:
+                _add_noop(ctx, session, buildset, job)
+                continue
             match trees[job.name]:
                 case MergeConflict() as conflict:
                     _end_merge_conflict(ctx, session, buildset, conflict)
@@ -53,8 +57,12 @@ def prepare(ctx: Context, buildset_id: int) -> None:
                     _add_build(session, buildset, job, tree)
         clear_alarm(session, f"carry:{change.project}:{change.branch}:tip", at=ctx.clock())
         buildset.state = BuildsetState.RUNNING
-        defer(session, "dispatch")
         _LOG.info("buildset.prepared", buildset=buildset.id, change=change.number, merged=buildset.merged_sha)
+        session.flush()
+        if all(job.noop for job in jobs):
+            settle(ctx, session, buildset)
+        else:
+            defer(session, "dispatch")
 
 
 def series_of(job: Job, project: str, branch: str) -> list[Path]:
@@ -99,6 +107,25 @@ def _add_build(session: Session, buildset: BuildsetRow, job: Job, tree: Prepared
                 carry=list(tree.carry),
             )
         )
+
+
+def _add_noop(ctx: Context, session: Session, buildset: BuildsetRow, job: Job) -> None:
+    """Add the build of a job that runs nothing: it has ended well before it began."""
+    session.add(
+        BuildRow(
+            buildset_id=buildset.id,
+            job=job.name,
+            attempt=1,
+            uuid=secrets.token_hex(16),
+            state=BuildState.DONE,
+            result=Result.SUCCESS,
+            fault=Fault.NONE,
+            reasons=["Nothing was run: this job only tries the way from Gerrit and back."],
+            carry=[],
+            started_at=ctx.clock(),
+            finished_at=ctx.clock(),
+        )
+    )
 
 
 def _end_merge_conflict(ctx: Context, session: Session, buildset: BuildsetRow, conflict: MergeConflict) -> None:
