@@ -56,6 +56,7 @@ class FakeGerrit:
         sha: str = "",
         wip: bool = False,
         owner: Account = DEV,
+        kind: str = "REWORK",
     ) -> Patchset:
         """Upload a new change, or a new patch set of `number`."""
         known = self.changes.get(number or 0)
@@ -73,6 +74,7 @@ class FakeGerrit:
             # Gerrit keeps whole seconds
             uploaded_at=self.clock().replace(microsecond=0),
             wip=wip,
+            kind=kind,
             files=tuple(files),
             url=f"http://gerrit.example.org/c/{project}/+/{change}",
         )

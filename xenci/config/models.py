@@ -254,6 +254,8 @@ class Trigger(Model):
     irrelevant_files: tuple[Pattern, ...] = ()
     #: whether changes marked work in progress are run
     wip: bool = False
+    #: Gerrit's kinds of new patch set that take over the verdict on the one before, with a link, instead of a run
+    copy_verdict: tuple[Literal["NO_CODE_CHANGE", "NO_CHANGE", "TRIVIAL_REBASE"], ...] = ()
 
 
 class Pipeline(Model):

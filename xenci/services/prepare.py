@@ -12,11 +12,12 @@ from sqlalchemy.orm import Session
 
 from xenci.config.models import Job
 from xenci.gerrit.trees import CarryConflict, MergeConflict, Prepared
-from xenci.model.build import BuildsetState, BuildState
+from xenci.model.build import BuildsetState, BuildState, TriggerKind
 from xenci.model.outcome import Fault, Result
 from xenci.rules.branches import is_branch_covered
 from xenci.services.advance.judge import settle
 from xenci.services.context import Context
+from xenci.services.copies import find_earlier, take_over
 from xenci.services.engine import defer
 from xenci.store.marks import clear_alarm, raise_alarm
 from xenci.store.tables import BuildRow, BuildsetRow, ChangeRow, PatchsetRow
@@ -33,6 +34,9 @@ def prepare(ctx: Context, buildset_id: int) -> None:
         patchset = buildset.patchset
         change = patchset.change
         pipeline = ctx.settings.pipeline(buildset.pipeline)
+        if buildset.trigger == TriggerKind.PATCHSET and (earlier := find_earlier(session, buildset, pipeline)):
+            take_over(ctx, session, buildset, earlier)
+            return
     jobs = [job for job in map(ctx.settings.job, pipeline.jobs) if is_branch_covered(change.branch, job.branches)]
     trees = {job.name: _make_tree(ctx, change, patchset, buildset, job) for job in jobs if not job.noop}
     with ctx.database.session() as session:
