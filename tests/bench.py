@@ -20,6 +20,7 @@ from rich.table import Table
 from sqlalchemy import text
 from subunit import ByteStreamToStreamResult
 
+from tests import bench_votes
 from xenci.gerrit.parse import parse_event
 from xenci.gerrit.trees import Mirrors, Prepared
 from xenci.lab import images
@@ -62,7 +63,8 @@ def main() -> None:
                 f"{measured.ours / measured.least:.1f}",
                 measured.least_is,
             )
-    Console().print(table)
+        Console().print(table)
+        bench_votes.measure(Path(folder))
 
 
 def events() -> Measured:
