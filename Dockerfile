@@ -5,6 +5,6 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /opt/xenci
 COPY . .
-RUN pip install --no-cache-dir --require-hashes -r requirements/xenci.txt && pip install --no-cache-dir --no-deps -e .
-RUN useradd --system --uid 900 xenci
+RUN pip install --no-cache-dir --require-hashes -r requirements/xenci.txt && pip install --no-cache-dir --no-build-isolation --no-deps -e .
+RUN useradd --system --uid 900 xenci && install -d -o xenci /var/lib/xenci /srv/xenci/artifacts
 USER xenci

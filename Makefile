@@ -13,7 +13,7 @@ export MALLOC_ARENA_MAX := 2
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-setup: $(VENV)/made ## install xenci and its tools into .venv
+setup: $(VENV)/made system-lab ## install xenci into .venv, and what the lab needs
 
 demo: $(VENV)/made system-lab ## bring up the lab, push two changes, show what becomes of them; Ctrl-C ends all
 	@$(SUDO) $(BIN)/xenci lab demo
@@ -36,7 +36,7 @@ bench: $(VENV)/made $(VENV)/tests system-lab ## measure what is ours, as ratios 
 
 clean: ## end the lab and remove what was made in this folder (the cache stays)
 	@[ ! -x $(BIN)/xenci ] || $(SUDO) $(BIN)/xenci lab down
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
+	$(SUDO) rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
 
 # Debian packages that a program of ours needs; asked for only if one is missing.
 $(VENV)/made: requirements/xenci.txt pyproject.toml scripts/debian

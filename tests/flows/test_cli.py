@@ -9,13 +9,13 @@ from typer.testing import CliRunner
 
 from tests.flows.test_consider import hear
 from tests.flows.world import World
-from xenci.cli.main import app
+from xenci.cli.main import app, run
 from xenci.errors import NotFound
 from xenci.services import outbox
 from xenci.services.advance.judge import settle
 from xenci.services.consider import consider
 from xenci.services.prepare import prepare
-from xenci.store.tables import BuildRow, BuildsetRow
+from xenci.store.tables import BuildRow, BuildsetRow, ReportRow
 
 Call = Callable[..., Result]
 
@@ -56,6 +56,45 @@ def test_a_replayed_event_is_looked_at_again_and_starts_nothing_twice(world: Wor
     consider(world.ctx, change)
     assert len(world.buildsets()) == 1
     assert json.loads(call("event", "list", "--json").stdout)[0]["outcome"] == "Its run exists already."
+
+
+def test_what_others_wrote_is_shown_as_text_and_obeyed_by_nobody(world: World, call: Call) -> None:
+    consider(world.ctx, world.gerrit.push().change)
+    with world.database.session() as session:
+        row = session.get_one(BuildsetRow, world.buildsets()[0].id)
+        text = "test[id-b953a29e,smoke] x[/b] [/var/lib/x] \x1b[31mred"
+        session.add(
+            ReportRow(buildset_id=row.id, message="m", tag="t", state="dropped", reason=text, next_at=world.now)
+        )
+    told = call("report", "list")
+    assert told.exit_code == 0, told.output
+    assert "test[id-b953a29e,smoke] x[/b] [/var/lib/x] ␛[31mred" in told.stdout
+
+
+def test_a_vote_that_gerrit_does_not_have_is_told_as_such(world: World, call: Call) -> None:
+    change = world.gerrit.push().change
+    consider(world.ctx, change)
+    with world.database.session() as session:
+        row = session.get_one(BuildsetRow, world.buildsets()[0].id)
+        row.state, row.result, row.vote = "done", "SUCCESS", 1
+        session.add(ReportRow(buildset_id=row.id, message="m", tag="t", state="pending", vote=1, next_at=world.now))
+    assert "Verified +1 not posted (pending)" in call("change", "show", str(change)).stdout
+
+
+@pytest.mark.parametrize("words", [("build", "list", "--limit", "-1"), ("report", "list", "--limit", "0")])
+def test_a_limit_that_cannot_be_is_refused(call: Call, words: tuple[str, ...]) -> None:
+    assert call(*words).exit_code == 2
+
+
+def test_a_number_that_no_row_can_have_ends_as_a_sentence(
+    call: Call, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call("event", "list")
+    monkeypatch.setattr("sys.argv", ["xenci", "change", "show", "99999999999"])
+    with pytest.raises(SystemExit) as ended:
+        run()
+    assert ended.value.code == 2
+    assert "The database does not take this value" in capsys.readouterr().err
 
 
 def test_an_event_that_is_not_there_is_told(call: Call) -> None:

@@ -8,7 +8,17 @@ import typer
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from xenci.cli.terminal import ConfigOption, JsonOption, database_of, open_ready, read_settings, show, show_one
+from xenci.cli.terminal import (
+    ConfigOption,
+    JsonOption,
+    LimitOption,
+    database_of,
+    open_ready,
+    read_settings,
+    show,
+    show_one,
+)
+from xenci.dashboard.ansi import visible
 from xenci.errors import NotFound
 from xenci.store.tables import BuildRow, TestRow
 
@@ -17,7 +27,7 @@ BuildArgument = Annotated[str, typer.Argument(help="The build's number, or the b
 
 
 @app.command("list")
-def list_builds(config: ConfigOption = None, json: JsonOption = False, limit: int = 20) -> None:
+def list_builds(config: ConfigOption = None, json: JsonOption = False, limit: LimitOption = 20) -> None:
     """List the latest builds."""
     with database_of(config).session() as session:
         rows = [_row(build) for build in session.scalars(select(BuildRow).order_by(BuildRow.id.desc()).limit(limit))]
@@ -94,6 +104,10 @@ def logs(
         show(rows, as_json=json, columns=("name", "bytes"), empty="no log yet")
         return
     with store.open(uuid, name) as file:
+        if sys.stdout.isatty():
+            for line in file:
+                sys.stdout.write(visible(line.decode(errors="replace")))
+            return
         while piece := file.read(65536):
             sys.stdout.buffer.write(piece)
 

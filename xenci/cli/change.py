@@ -1,6 +1,6 @@
 """`xenci change`: what became of a change."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 import typer
@@ -65,6 +65,16 @@ def show_change(
     show_one(facts, as_json=json)
 
 
+def _vote(vote: int | None, reports: Sequence[Mapping[str, object]]) -> str:
+    """Tell a vote, and whether Gerrit has it."""
+    if not vote:
+        return ""
+    report = reports[-1] if reports else {"state": "no report", "reason": ""}
+    if report["state"] == "posted":
+        return f", Verified {vote:+d}"
+    return f", Verified {vote:+d} not posted ({report['state']}{': ' if report['reason'] else ''}{report['reason']})"
+
+
 def _line(patchset: Mapping[str, object]) -> str:
     text = f"{patchset['patchset']}: "
     buildsets = patchset["buildsets"]
@@ -72,7 +82,7 @@ def _line(patchset: Mapping[str, object]) -> str:
         return text + f"not run: {patchset['not_run'] or 'it is looked at'}"
     return text + "; ".join(
         f"buildset {b['id']} ({b['trigger']}) {b['result'] or b['state']}"
-        + (f", Verified {b['vote']:+d}" if b["vote"] else "")
+        + _vote(b["vote"], b["reports"])
         + (f": {b['reasons'][0]}" if b["reasons"] else "")
         for b in buildsets
     )

@@ -4,6 +4,7 @@ import json as jsonlib
 from collections.abc import Callable, Iterator
 
 import typer
+from sqlalchemy.exc import SQLAlchemyError
 
 from xenci.cli.terminal import EXIT_TEMPORARY, ConfigOption, JsonOption, read_settings
 from xenci.config.models import Settings
@@ -41,3 +42,5 @@ def _try(name: str, check: Callable[[], str]) -> dict[str, object]:
         return {"what": name, "well": True, "words": check()}
     except XenciError as error:
         return {"what": name, "well": False, "words": error.sentence}
+    except (OSError, SQLAlchemyError) as error:
+        return {"what": name, "well": False, "words": str(error).split("\n")[0]}

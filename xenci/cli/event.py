@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from sqlalchemy import select
 
-from xenci.cli.terminal import ConfigOption, JsonOption, database_of, show
+from xenci.cli.terminal import ConfigOption, JsonOption, LimitOption, database_of, show
 from xenci.clock import now
 from xenci.errors import NotFound, Permanent
 from xenci.services.engine import defer
@@ -25,7 +25,7 @@ def list_events(
     config: ConfigOption = None,
     json: JsonOption = False,
     change: Annotated[int | None, typer.Option(help="Only those about this change.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many, the newest first.")] = 20,
+    limit: LimitOption = 20,
 ) -> None:
     """List the latest events with what became of each."""
     query = select(EventRow).order_by(EventRow.id.desc()).limit(limit)

@@ -8,6 +8,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from xenci.cli.terminal import EXIT_FAULT, tell
 from xenci.lab import demo as lab_demo
 from xenci.lab import logs as lab_logs
 from xenci.lab import push as lab_push
@@ -21,6 +22,8 @@ app = typer.Typer(
     no_args_is_help=True, help="A real Gerrit, two real OpenStack clouds and real Xen hosts, on one machine."
 )
 
+#: Ctrl-C, a polite kill, and a terminal that is closed
+_ENDINGS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -48,14 +51,23 @@ def demo() -> None:
     """Bring the lab up, push a good change and a bad one, show what becomes of them; then stay until Ctrl-C."""
     _let_be_interrupted()
     paths = LabPaths.of_environment()
+    failed: lab_demo.DemoFailed | None = None
     try:
-        lab_demo.run(paths)
+        try:
+            lab_demo.run(paths)
+        except lab_demo.DemoFailed as error:
+            # what went wrong can be looked at on the pages
+            failed = error
+            tell(error)
         say("all of it stays up until Ctrl-C")
         with contextlib.suppress(KeyboardInterrupt):
             signal.pause()
     finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # an impatient second Ctrl-C would leave something behind
+        for ending in _ENDINGS:  # an impatient second Ctrl-C would leave something behind
+            signal.signal(ending, signal.SIG_IGN)
         world.down(paths)
+    if failed is not None:
+        raise typer.Exit(EXIT_FAULT)
 
 
 @app.command()
@@ -101,8 +113,8 @@ def logs(
 
 
 def _let_be_interrupted() -> None:
-    """Make SIGINT and SIGTERM a KeyboardInterrupt, also where a shell started us in the background."""
-    for ending in (signal.SIGINT, signal.SIGTERM):
+    """Make what ends a program a KeyboardInterrupt, also where a shell started us in the background."""
+    for ending in _ENDINGS:
         signal.signal(ending, signal.default_int_handler)
 
 

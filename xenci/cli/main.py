@@ -7,11 +7,12 @@ from typing import Annotated
 
 import structlog
 import typer
+from sqlalchemy.exc import DataError, SQLAlchemyError
 
 from xenci import __version__
 from xenci.cli import build, change, config, db, doctor, event, lab, node, report, serve
-from xenci.cli.terminal import EXIT_FAULT, exit_code, tell
-from xenci.errors import XenciError
+from xenci.cli.terminal import EXIT_FAULT, EXIT_TEMPORARY, EXIT_USE, exit_code, tell
+from xenci.errors import Permanent, Temporary, XenciError
 
 app = typer.Typer(
     name="xenci",
@@ -80,3 +81,13 @@ def run() -> None:
     except BrokenPipeError:
         sys.stderr.close()
         sys.exit(EXIT_FAULT)
+    except DataError as error:
+        tell(Permanent(str(error.orig).strip().split("\n")[0], brief="The database does not take this value"))
+        sys.exit(EXIT_USE)
+    except SQLAlchemyError as error:
+        tell(Temporary(str(error).split("\n")[0], brief="The database failed", remedy="xenci doctor"))
+        sys.exit(EXIT_TEMPORARY)
+    except OSError as error:
+        remedy = "run it as the user that xenci runs as, or as root" if isinstance(error, PermissionError) else ""
+        tell(Permanent(str(error), brief="The system refuses", remedy=remedy))
+        sys.exit(EXIT_USE)

@@ -7,7 +7,7 @@ import typer
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from xenci.cli.terminal import ConfigOption, JsonOption, database_of, show, show_one
+from xenci.cli.terminal import ConfigOption, JsonOption, LimitOption, database_of, show, show_one
 from xenci.clock import now
 from xenci.errors import NotFound
 from xenci.services.nodes import delete_by_hand
@@ -22,7 +22,7 @@ def list_nodes(
     config: ConfigOption = None,
     json: JsonOption = False,
     everything: Annotated[bool, typer.Option("--all", help="Deleted ones, too.")] = False,
-    limit: int = 50,
+    limit: LimitOption = 50,
 ) -> None:
     """List the nodes that live."""
     query = select(NodeRow).order_by(NodeRow.id.desc()).limit(limit)

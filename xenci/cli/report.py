@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 from sqlalchemy import select
 
-from xenci.cli.terminal import ConfigOption, JsonOption, database_of, show, show_one
+from xenci.cli.terminal import ConfigOption, JsonOption, LimitOption, database_of, show, show_one
 from xenci.clock import now
 from xenci.errors import NotFound
 from xenci.services.engine import nudge
@@ -67,7 +67,7 @@ def preview(
 
 
 @app.command("list")
-def list_reports(config: ConfigOption = None, json: JsonOption = False, limit: int = 20) -> None:
+def list_reports(config: ConfigOption = None, json: JsonOption = False, limit: LimitOption = 20) -> None:
     """List the latest reports and whether Gerrit has them."""
     with database_of(config).session() as session:
         if not json and are_reports_paused(session):

@@ -11,14 +11,16 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from xenci.config.load import default_path, load
 from xenci.config.models import Settings
+from xenci.dashboard.ansi import visible
 from xenci.errors import ConfigError, NotFound, Temporary, XenciError
 from xenci.lab.paths import LabPaths
 from xenci.lab.settings import environment
 from xenci.store import schema
-from xenci.store.database import Database, open_database
+from xenci.store.database import Database, cluster_of, open_database
 
 #: exit codes: a fault in xenci, wrong use or configuration, try again later, not there
 EXIT_FAULT, EXIT_USE, EXIT_TEMPORARY, EXIT_NOT_FOUND = 1, 2, 3, 4
@@ -27,7 +29,12 @@ ConfigOption = Annotated[
     Path | None,
     typer.Option("--config", "-c", envvar="XENCI_CONFIG", help="The configuration file.", show_default=False),
 ]
+LimitOption = Annotated[int, typer.Option("--limit", min=1, max=100_000, help="At most so many, the newest first.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+class LabIsDown(Temporary):
+    """The lab is down: its database does not run."""
 
 
 def read_settings(path: Path | None) -> Settings:
@@ -50,7 +57,14 @@ def _lab() -> Path | None:
 
 
 def open_ready(settings: Settings) -> Database:
-    """Open the database. Raises WrongSchema, with the remedy, if it was not made ready for this version."""
+    """Open the database.
+
+    Raises WrongSchema if it was not made ready for this version, and LabIsDown instead of starting the database of a
+    lab that was ended.
+    """
+    cluster = cluster_of(settings)
+    if settings.is_lab and cluster is not None and cluster.pid is None:
+        raise LabIsDown(str(settings.state_dir), remedy="xenci lab up")
     database = open_database(settings)
     schema.check(database)
     return database
@@ -74,7 +88,8 @@ def show(rows: Iterable[dict[str, Any]], *, as_json: bool, columns: Sequence[str
     for column in columns:
         table.add_column(column.replace("_", " "), overflow="fold")
     for row in listed:
-        table.add_row(*(_cell(row.get(column)) for column in columns))
+        # what nodes, clouds and Gerrit say is text: no markup, and no sequence that a terminal would obey
+        table.add_row(*(Text(visible(_cell(row.get(column)))) for column in columns))
     # a pipe has no width: what reads it wants whole lines
     console = Console() if sys.stdout.isatty() else Console(width=250)
     console.print(table)
@@ -87,7 +102,7 @@ def show_one(row: dict[str, Any], *, as_json: bool) -> None:
         return
     width = max(len(name) for name in row)
     for name, value in row.items():
-        lines = _cell(value).splitlines() or [""]
+        lines = visible(_cell(value)).splitlines() or [""]
         typer.echo(f"{name.replace('_', ' '):<{width}}  {lines[0]}")
         for line in lines[1:]:
             typer.echo(f"{'':<{width}}  {line}")

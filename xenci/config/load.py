@@ -110,7 +110,13 @@ def _resolve(settings: Settings, folder: Path) -> Settings:
             "gerrit": settings.gerrit.model_copy(
                 update={"ssh": ssh.model_copy(update={"key_file": folder / ssh.key_file})}
             ),
-            "node_key_file": folder / settings.node_key_file if settings.node_key_file else None,
+            "node_key_file": _below(folder, settings.node_key_file),
+            "database": settings.database.model_copy(update={"folder": _below(folder, settings.database.folder)}),
+            "artifacts": settings.artifacts.model_copy(update={"folder": _below(folder, settings.artifacts.folder)}),
             "jobs": jobs,
         }
     )
+
+
+def _below(folder: Path, path: Path | None) -> Path | None:
+    return folder / path if path is not None else None

@@ -326,6 +326,15 @@ class Settings(Model):
 
     @model_validator(mode="after")
     def _names_exist(self) -> "Settings":
+        for what, names in (
+            ("providers", [one.name for one in self.providers]),
+            ("labels", [one.name for one in self.labels]),
+            ("jobs", [one.name for one in self.jobs]),
+            ("pipelines", [one.name for one in self.pipelines]),
+            *((f"pipelines[{i}].jobs", list(one.jobs)) for i, one in enumerate(self.pipelines)),
+        ):
+            if twice := sorted({name for name in names if names.count(name) > 1}):
+                raise ValueError(f"{what}: {twice[0]!r} is there more than once")
         labels = {label.name for label in self.labels}
         for i, job in enumerate(self.jobs):
             if not job.noop and job.label not in labels:

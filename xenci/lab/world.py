@@ -125,6 +125,9 @@ def start_xenci(paths: LabPaths) -> None:
             if time.monotonic() > limit:
                 raise DidNotStart(f"xenci has not answered within {_PATIENCE:.0f} s", remedy=f"Its log is {log}")
             time.sleep(0.2)
+        database = _database(paths)
+        if database.pid is not None:
+            processes.adopt(paths.run, f"{XENCI}-postgres", database.pid, log=database.log)
     say(f"xenci answers at http://127.0.0.1:{paths.web}/")
 
 

@@ -24,6 +24,7 @@ from xenci.rules.recheck import recheck_request
 from xenci.rules.trigger import Decision, Heard, Ignore, KnownRun, Run, Seen, decide, is_ci, reconcile
 from xenci.services.context import Context
 from xenci.services.engine import defer
+from xenci.store.marks import clear_alarm
 from xenci.store.tables import BuildsetRow, ChangeRow, CommentRow, EventRow, PatchsetRow
 
 _LOG = structlog.get_logger()
@@ -55,6 +56,9 @@ def consider_view(ctx: Context, view: ChangeView) -> list[int]:
             text("select pg_advisory_xact_lock(:kind, :change)"), {"kind": _LOCK, "change": patchset.change}
         )
         row = save_patchset(session, patchset)
+        if patchset.status != "NEW":
+            # nobody need mend a series for a change that is closed
+            clear_alarm(session, f"carry:{patchset.project}:{patchset.branch}:{patchset.change}", at=ctx.clock())
         _save_comments(session, view, ctx)
         withdraw_outdated(ctx, session, patchset)
         known = _known_runs(session, patchset.change)

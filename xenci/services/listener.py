@@ -5,6 +5,7 @@ else is done with it, so none is lost to a crash, and one that cannot be read co
 """
 
 import random
+import re
 import threading
 from collections.abc import Callable
 from datetime import datetime, timedelta
@@ -95,6 +96,8 @@ def keep(ctx: Context, line: bytes, at: datetime, *, source: str = "stream") -> 
         case Event(type="dropped-output"):
             with ctx.database.session() as session:
                 defer(session, "reconcile")
+        case Event(patchset=patchset) if patchset is not None and not _is_ours(ctx, patchset.project):
+            _LOG.debug("listener.elsewhere", project=patchset.project)
         case Event(patchset=patchset) if event.is_work and patchset is not None:
             with ctx.database.session() as session:
                 session.add(
@@ -111,6 +114,11 @@ def keep(ctx: Context, line: bytes, at: datetime, *, source: str = "stream") -> 
             _LOG.info("event.heard", type=event.type, change=patchset.change, patchset=patchset.number)
         case Event():
             _LOG.debug("listener.dull", type=event.type)
+
+
+def _is_ours(ctx: Context, project: str) -> bool:
+    """Tell whether a pipeline tests this project: a Gerrit has thousands, and their events are nobody's here."""
+    return any(re.fullmatch(known, project) for one in ctx.settings.pipelines for known in one.trigger.projects)
 
 
 def _tell(ctx: Context, error: XenciError, failures: int) -> None:

@@ -59,7 +59,8 @@ def prepare(ctx: Context, buildset_id: int) -> None:
                     return
                 case Prepared() as tree:
                     _add_build(session, buildset, job, tree)
-        clear_alarm(session, f"carry:{change.project}:{change.branch}:tip", at=ctx.clock())
+        for where in ("tip", change.number):
+            clear_alarm(session, carry_alarm(change, where), at=ctx.clock())
         buildset.state = BuildsetState.RUNNING
         _LOG.info("buildset.prepared", buildset=buildset.id, change=change.number, merged=buildset.merged_sha)
         session.flush()
@@ -67,6 +68,11 @@ def prepare(ctx: Context, buildset_id: int) -> None:
             settle(ctx, session, buildset)
         else:
             defer(session, "dispatch")
+
+
+def carry_alarm(change: ChangeRow, where: int | str) -> str:
+    """Return the key of the alarm that the series does not apply: on a change, or on the tip of its branch."""
+    return f"carry:{change.project}:{change.branch}:{where}"
 
 
 def series_of(job: Job, project: str, branch: str) -> list[Path]:
@@ -146,7 +152,7 @@ def _end_carry_conflict(
     reason = f"the carried series does not apply on {where}: {conflict.patch} conflicts in {files}"
     raise_alarm(
         session,
-        f"carry:{change.project}:{change.branch}:{'tip' if conflict.on_tip else change.number}",
+        carry_alarm(change, "tip" if conflict.on_tip else change.number),
         brief=f"The carried series no longer applies on {where}",
         detail=f"job {job.name}, {change.project} {change.branch}: {conflict.patch}: {files}",
         remedy="rebase the series in configs/carry, or drop the patch; then recheck",

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from sqlalchemy import Engine, create_engine, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import ArgumentError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
 from xenci.config.models import Settings
@@ -78,6 +78,11 @@ def open_database(settings: Settings) -> Database:
         raise ConfigError(
             f"{settings.database.url_env} is no PostgreSQL URL", remedy="write postgresql://user:password@host/xenci"
         )
-    database = Database(url)
+    try:
+        database = Database(url)
+    except (ArgumentError, ValueError) as error:
+        raise ConfigError(
+            f"{settings.database.url_env}: {error}", remedy="write postgresql://user:password@host:5432/xenci"
+        ) from error
     database.ping()
     return database
