@@ -7,12 +7,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
 from xenci.store import schema
 from xenci.store.database import Database
 from xenci.store.embedded import Cluster
 
 _NUMBERS = itertools.count(1)
+
+
+@pytest.fixture(autouse=True)
+def plain_log() -> Iterator[None]:
+    """Undo what a command of the test did to the log: it wrote to a stream that is closed by now."""
+    yield
+    structlog.reset_defaults()
 
 
 @pytest.fixture(scope="session")

@@ -52,7 +52,7 @@ MISTAKES = {
     "a label nobody has": ("label: xen-bookworm-8gb", "label: xen-trixie", "jobs[0].label", "no label is named"),
     "a bad duration": ("tempest: 2h", "tempest: two hours", "jobs[0].deadlines.tempest", "write 90s, 10m, 2h or 1d"),
     "a bad pattern": ('"^nova/tests/"', '"^nova/(tests/"', "irrelevant_files[3]", "no regular expression"),
-    "a pipeline's name that hides the comment": ("- name: check", "- name: xen-check", "pipelines[0].name", "pattern"),
+    "a pipeline's name that hides the comment": ("- name: check", "- name: xen-check", "pipelines[1].name", "pattern"),
 }
 
 

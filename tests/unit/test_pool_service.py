@@ -300,6 +300,9 @@ def test_a_server_deleted_behind_our_back_is_noticed_and_replaced(make: MakeWorl
     assert world.rows()[0].state == NodeState.READY, "one list may be incomplete"
     with world.ctx.database.session() as session:
         assert claim(session, "small", 1) is None, "a node that may have vanished is not given away"
+    world.turn(2)
+    assert world.rows()[0].state == NodeState.READY, "a part of the cloud may be away for a moment"
+    world.turn(1, by=MINUTE)
     world.turn(4)
     lost, new = world.rows()
     assert (lost.id, lost.state) == (ready.id, NodeState.DELETED)

@@ -194,7 +194,8 @@ class NodeContract(Model):
     #: git tree of the project under test, which Nova runs from
     tree: str = "/opt/stack/nova"
     #: starts Nova from a commit of the tree; `{commit}` and `{limit}` (seconds) are filled in. Exit code 0: it runs and
-    #: the proof is written; 3: it runs, but from another tree, and the proof says so; else it does not start
+    #: the proof is written; 1: Nova itself ended; 3: it runs, but from another tree, and the proof says so; 4: it was
+    #: not ready in time; all others are the node's or our own fault
     start_nova: str = "/usr/local/sbin/nova-renew {commit} {limit}"
     #: JSON that the start leaves: commit, nova_file, checked_out_at, began_at, pid, from_elsewhere, changed_files
     proof: str = "/run/nova.proof"

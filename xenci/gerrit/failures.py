@@ -31,6 +31,10 @@ class HostKeyChanged(Permanent):
     """Gerrit's SSH host key is not the pinned one."""
 
 
+class VoteNotTaken(Permanent):
+    """Gerrit took a comment, but not its vote."""
+
+
 class KeyRefused(Permanent):
     """Gerrit does not accept our SSH key."""
 

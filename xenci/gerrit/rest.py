@@ -18,7 +18,7 @@ from gerrit.changes.revision import GerritChangeRevision
 from xenci.config.models import Gerrit
 from xenci.errors import NotFound
 from xenci.gerrit.changes import OPTIONS, Comments, comments_by_message, view
-from xenci.gerrit.failures import HostileName, NotGerrit, Refused
+from xenci.gerrit.failures import HostileName, NotGerrit, VoteNotTaken
 from xenci.gerrit.fields import clean
 from xenci.gerrit.parse import SHA, account
 from xenci.gerrit.port import ChangeView
@@ -94,7 +94,8 @@ class Rest:
     def review(self, number: int, sha: str, *, message: str, vote: int | None, tag: str) -> None:
         """See the port. The owner is notified, nobody's attention set changes.
 
-        Raises Refused if the vote was not taken, NotAllowed, NotFound, GerritDown: after the last, Gerrit may have it.
+        Raises VoteNotTaken if the comment was taken without it, NotAllowed, NotFound, GerritDown: after the last,
+        Gerrit may have it.
         """
         if not SHA.fullmatch(sha):
             raise HostileName(f"commit {sha[:80]!r}")
@@ -105,7 +106,7 @@ class Rest:
         answer = self._answer(lambda client: GerritChangeRevision(client, str(int(number)), sha).set_review(body))
         taken = answer.get("labels") if isinstance(answer, dict) else None
         if vote is not None and (not isinstance(taken, dict) or taken.get(LABEL) != vote):
-            raise Refused(f"the comment on {number} was taken, its vote {LABEL} {vote:+d} was not")
+            raise VoteNotTaken(f"the comment on {number} was taken, its vote {LABEL} {vote:+d} was not")
 
     def _view(self, raw: Mapping[str, Any]) -> ChangeView | None:
         found = view(raw, {}, web=self._web)

@@ -57,7 +57,8 @@ class Output:
     @property
     def words(self) -> str:
         """The last of what it said, for a person: standard error if there is any, else standard output."""
-        return (self.stderr.strip() or self.stdout.strip())[-2000:].decode(errors="replace")
+        said = (self.stderr.strip() or self.stdout.strip())[-2000:].decode(errors="replace")
+        return said.replace("\0", "�")  # which PostgreSQL refuses
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,8 @@ from xenci.model.node import LaunchFailure, NodeState, Server
 #: metadata keys of a server: the node's name, and when its row was made, lest another database's node is taken for it
 NODE_KEY = "xenci_node"
 MADE_KEY = "xenci_made_at"
+#: a server that its cloud does not list for so long is gone
+MISSING_FOR = timedelta(minutes=1)
 #: a create call that we lost sight of has shown its server within this time
 SETTLED = timedelta(minutes=2)
 #: how long a server without a row is left alone after it was first seen
@@ -132,7 +134,7 @@ def compare(
             del by_id[server.id]
             findings.append(_present(node, server))
         elif node.server_id is not None and before.get(node.id) == node.server_id:
-            findings.append(_absent(node))
+            findings.append(_absent(node, at))
         elif node.server_id is None and node.state is NodeState.DELETING and at - node.state_at > SETTLED:
             findings.append(Gone(node=node.id))
     return findings + [Stray(server=server) for server in by_id.values()]
@@ -186,9 +188,10 @@ def _present(node: Node, server: Server) -> Finding:
     return Lost(node=node.id, reason=words)
 
 
-def _absent(node: Node) -> Finding:
+def _absent(node: Node, at: datetime) -> Finding:
     if node.state is NodeState.DELETING:
         return Gone(node=node.id)
-    if node.missing_at is None:
+    if node.missing_at is None or at - node.missing_at < MISSING_FOR:
+        # a cloud that has lost a part of itself for a moment answers, without those servers
         return Missing(node=node.id)
     return Gone(node=node.id, reason=f"the server vanished from {node.provider}: not deleted by us")

@@ -69,6 +69,8 @@ def cancel_by_hand(session: Session, build: BuildRow, *, who: str, reason: str) 
     at = now()
     why = f"cancelled by {who}" + (f": {reason}" if reason else "")
     audit(session, who=who, what=f"build cancel {build.id}", reason=reason, at=at)
+    session.get_one(BuildsetRow, build.buildset_id, with_for_update=True, populate_existing=True)
+    session.refresh(build, with_for_update=True)
     match build.state:
         case BuildState.DONE:
             return f"build {build.id} has ended already: {build.result}"

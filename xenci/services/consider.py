@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from xenci.errors import NotFound
 from xenci.gerrit.parse import parse_event
 from xenci.gerrit.port import ChangeView, Event
-from xenci.model.build import BuildsetState, BuildState
+from xenci.model.build import BuildsetState, BuildState, TriggerKind
 from xenci.model.change import Patchset
 from xenci.model.outcome import Fault, Result
 from xenci.rules.recheck import recheck_request
@@ -25,7 +25,7 @@ from xenci.rules.trigger import Decision, Heard, Ignore, KnownRun, Run, Seen, de
 from xenci.services.context import Context
 from xenci.services.engine import defer
 from xenci.store.marks import clear_alarm
-from xenci.store.tables import BuildsetRow, ChangeRow, CommentRow, EventRow, PatchsetRow
+from xenci.store.tables import BuildRow, BuildsetRow, ChangeRow, CommentRow, EventRow, PatchsetRow
 
 _LOG = structlog.get_logger()
 #: reason of a buildset that was ended as its change was closed, or a newer patch set came
@@ -40,6 +40,8 @@ def consider(ctx: Context, number: int) -> None:
         view = ctx.gerrit.change(number)
     except NotFound as error:
         with ctx.database.session() as session:
+            for buildset in _unfinished(session, number):
+                withdraw(ctx, session, buildset, "Gerrit does not show the change any more")
             for event in _unanswered(session, number):
                 event.outcome = f"Gerrit does not show the change: {error.detail or error.brief}"
         return
@@ -116,17 +118,27 @@ def save_patchset(session: Session, patchset: Patchset) -> PatchsetRow:
 
 def withdraw_outdated(ctx: Context, session: Session, patchset: Patchset) -> None:
     """End what waits or runs for an older patch set of this change, or for a change that was closed."""
-    query = (
-        select(BuildsetRow)
-        .join(PatchsetRow)
-        .join(ChangeRow)
-        .where(ChangeRow.number == patchset.change, BuildsetRow.state != BuildsetState.DONE)
-    )
-    for buildset in session.scalars(query):
+    for buildset in _unfinished(session, patchset.change):
+        if buildset.trigger == TriggerKind.OPERATOR:
+            # an operator may want to know about an old patch set, or a closed change; nothing is posted there
+            continue
         if patchset.status != "NEW":
             withdraw(ctx, session, buildset, f"the change is {patchset.status.lower()}")
         elif buildset.patchset.number < patchset.number:
             withdraw(ctx, session, buildset, f"patch set {patchset.number} came")
+
+
+def _unfinished(session: Session, change: int) -> list[BuildsetRow]:
+    """Return what waits or runs for a change, locked: a build may start or end at this very moment."""
+    query = (
+        select(BuildsetRow)
+        .join(PatchsetRow)
+        .join(ChangeRow)
+        .where(ChangeRow.number == change, BuildsetRow.state != BuildsetState.DONE)
+        .order_by(BuildsetRow.id)
+        .with_for_update(of=BuildsetRow)
+    )
+    return list(session.scalars(query.execution_options(populate_existing=True)))
 
 
 def withdraw(ctx: Context, session: Session, buildset: BuildsetRow, reason: str) -> None:
@@ -135,7 +147,8 @@ def withdraw(ctx: Context, session: Session, buildset: BuildsetRow, reason: str)
     buildset.result, buildset.fault = Result.ABORTED, Fault.NONE
     buildset.reasons = [WITHDRAWN + reason]
     buildset.finished_at = ctx.clock()
-    for build in buildset.builds:
+    builds = select(BuildRow).where(BuildRow.buildset_id == buildset.id).order_by(BuildRow.id).with_for_update()
+    for build in session.scalars(builds.execution_options(populate_existing=True)):
         if build.state == BuildState.QUEUED:
             build.state, build.result, build.fault = BuildState.DONE, Result.ABORTED, Fault.NONE
             build.reasons, build.finished_at = [reason], ctx.clock()

@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 
 from xenci.artifacts.local import LocalStore
@@ -81,7 +82,8 @@ def build_context(settings: Settings, *, database: Database | None = None) -> Co
         gerrit=Rest(settings.gerrit, gerrit_password(settings)),
         providers={p.name: open_provider(p, system=settings.system) for p in settings.providers},
         connect=open_host,
-        mirrors=Mirrors(settings.mirrors_dir),
+        # who waits for a mirror waits in the queue, not in a worker's slot
+        mirrors=Mirrors(settings.mirrors_dir, patience=timedelta(seconds=2)),
         artifacts=LocalStore(settings.artifacts_dir, settings.artifacts),
         public_key=key,
     )

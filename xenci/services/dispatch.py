@@ -4,30 +4,41 @@ from collections import Counter
 
 import structlog
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
-from xenci.model.build import BuildState, TriggerKind
+from xenci.model.build import BuildsetState, BuildState, TriggerKind
 from xenci.rules.dispatch import Waiting, in_order
 from xenci.services.context import Context, free_gb
 from xenci.services.engine import defer, nudge
+from xenci.services.fence import fenced
 from xenci.services.pool import claim
 from xenci.store.marks import clear_alarm, raise_alarm
 from xenci.store.tables import BuildRow, BuildsetRow
 
 _LOG = structlog.get_logger()
+#: first half of the advisory lock's key
+_LOCK = 0x64697370
 
 
 def dispatch(ctx: Context, _row: int = 0) -> None:
-    """Start as many waiting builds as there are ready nodes. Repeatable; one at a time, by the job's lock."""
-    if not _is_room_on_disk(ctx):
-        return
+    """Start as many waiting builds as there are ready nodes. Repeatable, and one at a time by an advisory lock."""
+    with fenced(ctx.database, _LOCK, 0) as is_mine:
+        if is_mine and _is_room_on_disk(ctx):
+            _dispatch(ctx)
+
+
+def _dispatch(ctx: Context) -> None:
     with ctx.database.session() as session:
-        waiting = session.scalars(select(BuildRow).where(BuildRow.state == BuildState.QUEUED)).all()
+        queued = session.scalars(select(BuildRow).where(BuildRow.state == BuildState.QUEUED)).all()
+        waiting = [build for build in queued if is_configured(ctx, build)]
         running = Counter(
             build.buildset.patchset.change.project
             for build in session.scalars(select(BuildRow).where(BuildRow.state == BuildState.RUNNING))
         )
         for build_id in in_order([_waiting(ctx, build) for build in waiting], ctx.clock(), running):
-            build = session.get_one(BuildRow, build_id)
+            build = _still_waiting(session, build_id)
+            if build is None:
+                continue
             node = claim(session, ctx.settings.job(build.job).label, build.id)
             if node is None:
                 continue
@@ -39,6 +50,24 @@ def dispatch(ctx: Context, _row: int = 0) -> None:
             defer(session, "advance", build.id)
             nudge(session, "pool")
             _LOG.info("build.started", build=build.id, job=build.job, node=node.name, provider=node.provider)
+
+
+def is_configured(ctx: Context, build: BuildRow) -> bool:
+    """Tell whether the configuration still has what a build is of."""
+    settings = ctx.settings
+    return any(job.name == build.job for job in settings.jobs) and any(
+        pipeline.name == build.buildset.pipeline for pipeline in settings.pipelines
+    )
+
+
+def _still_waiting(session: Session, build_id: int) -> BuildRow | None:
+    """Lock a build and look again: it may have been withdrawn since the queue was read."""
+    query = select(BuildRow).where(BuildRow.id == build_id).with_for_update(skip_locked=True)
+    build = session.scalar(query.execution_options(populate_existing=True))
+    if build is None or build.state != BuildState.QUEUED:
+        return None
+    session.refresh(build.buildset)
+    return build if build.buildset.state == BuildsetState.RUNNING else None
 
 
 def _waiting(ctx: Context, build: BuildRow) -> Waiting:

@@ -7,12 +7,14 @@ and one that comes twice finds nothing to do. Jobs of workers that are not among
 import asyncio
 import os
 import signal
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 import procrastinate
+import psycopg
 import structlog
 from procrastinate import exceptions
 from procrastinate.job_context import JobContext
@@ -33,12 +35,16 @@ HEARTBEAT = 2.0
 DEAD_AFTER = 8.0
 #: how often everything is looked at again; a cron line with seconds
 TICK_CRON = "* * * * * */3"
+#: how long to wait before a worker that was interrupted begins anew; seconds
+_AGAIN = 2.0
 #: how long a worker that is asked to end waits for its running steps; seconds
 GRACE = 3.0
 
 #: A step: what a job does, by its name. The argument is a row's id, 0 for steps without one.
 Step = Callable[[Context, int], None]
 
+#: failures of the database in a row after which a step's alarm is raised
+_PATIENCE = 3
 #: steps of this process that fail now
 _TROUBLES = Troubles()
 
@@ -109,6 +115,13 @@ def run_worker(
 
     Steps that still run after the grace are left where they are: each can be repeated.
     """
+    while not asyncio.run(_work(_app(ctx, steps), concurrency, stop)):
+        # PostgreSQL was restarted, or took us for dead: what was under way is done again
+        time.sleep(_AGAIN)
+
+
+def _app(ctx: Context, steps: dict[str, Step]) -> procrastinate.App:
+    """Return Procrastinate's application: every step, and the tick."""
     app = procrastinate.App(connector=procrastinate.PsycopgConnector(conninfo=ctx.database.libpq_url, max_size=4))
     for name, step in steps.items():
         app.task(name=name)(_wrapped(ctx, name, step))
@@ -118,10 +131,19 @@ def run_worker(
     def tick(context: JobContext, timestamp: int) -> None:
         _guard(ctx, "tick", 0, lambda: (rescue(ctx.database), steps["tick_all"](ctx, 0)))
 
-    asyncio.run(_work(app, concurrency, stop))
+    return app
 
 
-async def _work(app: procrastinate.App, concurrency: int, stop: Callable[[Stopper], None] | None) -> None:
+async def _work(app: procrastinate.App, concurrency: int, stop: Callable[[Stopper], None] | None) -> bool:
+    """Run one worker; return whether it ended because it was asked to."""
+    try:
+        return await _run(app, concurrency, stop)
+    except (exceptions.ConnectorException, psycopg.Error, OSError) as error:
+        _LOG.warning("worker.interrupted", error=str(error).split("\n")[0])
+        return False
+
+
+async def _run(app: procrastinate.App, concurrency: int, stop: Callable[[Stopper], None] | None) -> bool:
     loop = asyncio.get_running_loop()
     loop.set_default_executor(ThreadPoolExecutor(concurrency + 2, thread_name_prefix="step"))
     async with app.open_async():
@@ -146,9 +168,13 @@ async def _work(app: procrastinate.App, concurrency: int, stop: Callable[[Stoppe
             await task
         except asyncio.CancelledError:
             _LOG.info("worker.ended")
+        else:
+            _LOG.warning("worker.interrupted", error="it ended without being asked to")
+            return False
     if stop is None:
         # threads that hang in a call to a node would keep the process; what they do can be repeated
         os._exit(0)
+    return True
 
 
 def _ask_to_end(loop: asyncio.AbstractEventLoop, task: asyncio.Task[None]) -> None:
@@ -176,7 +202,12 @@ def _guard(ctx: Context, name: str, row: int, call: Callable[[], Any]) -> None:
         _LOG.warning("step.failed", step=name, row=row, error=error.sentence)
         _alarm(ctx, name, row, error.sentence, error.remedy)
     except OperationalError as error:
-        _LOG.warning("step.database", step=name, row=row, error=str(error.orig).strip())
+        # mostly the database is away for a moment; what fails on and on is a fault of the row's
+        failures = _TROUBLES.failed(name, row, is_temporary=True)
+        words = str(error.orig).strip()
+        _LOG.warning("step.database", step=name, row=row, error=words)
+        if failures >= _PATIENCE:
+            _alarm(ctx, name, row, words, "look at PostgreSQL's log; it is tried again by itself")
     except Exception as error:  # noqa: BLE001 one catch-all per loop turn
         _TROUBLES.failed(name, row, is_temporary=False)
         _LOG.exception("step.crashed", step=name, row=row)

@@ -11,14 +11,14 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import Connection, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, SQLAlchemyError
 
 from xenci.errors import Permanent, Temporary, XenciError
 from xenci.gerrit.parse import parse_event
 from xenci.gerrit.port import BadLine, Event, GerritStream
 from xenci.services.context import Context
 from xenci.services.engine import alive, defer
+from xenci.services.fence import fenced
 from xenci.store.marks import clear_alarm, raise_alarm
 from xenci.store.tables import EventRow
 
@@ -37,11 +37,11 @@ def listen(ctx: Context, open_stream: Callable[[], GerritStream], stop: threadin
     while not stop.is_set():
         began = ctx.clock()
         try:
-            with ctx.database.engine.connect() as connection:
-                if not _is_alone(connection):
+            with fenced(ctx.database, _LOCK, 0) as is_mine:
+                if is_mine:
+                    _hear(ctx, open_stream, stop)
+                else:
                     stop.wait(2)
-                    continue
-                _hear(ctx, open_stream, stop)
         except OperationalError as error:
             _LOG.warning("listener.database", error=str(error.orig).strip())
             stop.wait(2)
@@ -49,11 +49,10 @@ def listen(ctx: Context, open_stream: Callable[[], GerritStream], stop: threadin
             failures = 1 if ctx.clock() - began > _STEADY else failures + 1
             _tell(ctx, error, failures)
             stop.wait(_back_off(failures, error).total_seconds())
-
-
-def _is_alone(connection: Connection) -> bool:
-    connection.execution_options(isolation_level="AUTOCOMMIT")
-    return bool(connection.execute(text("select pg_try_advisory_lock(:lock)"), {"lock": _LOCK}).scalar())
+        except Exception:  # noqa: BLE001 one catch-all per loop turn: a listener that ends is a CI that is deaf
+            failures += 1
+            _LOG.exception("listener.crashed")
+            stop.wait(5)
 
 
 def _hear(ctx: Context, open_stream: Callable[[], GerritStream], stop: threading.Event) -> None:
@@ -125,15 +124,18 @@ def _tell(ctx: Context, error: XenciError, failures: int) -> None:
     _LOG.warning("listener.failed", error=error.sentence, failures=failures)
     if failures < 2 and not isinstance(error, Permanent):
         return
-    with ctx.database.session() as session:
-        raise_alarm(
-            session,
-            "gerrit:stream",
-            brief="Gerrit's event stream cannot be heard",
-            detail=error.sentence,
-            remedy=error.remedy or "it is tried again by itself; open changes are looked through when it answers",
-            at=ctx.clock(),
-        )
+    try:
+        with ctx.database.session() as session:
+            raise_alarm(
+                session,
+                "gerrit:stream",
+                brief="Gerrit's event stream cannot be heard",
+                detail=error.sentence,
+                remedy=error.remedy or "it is tried again by itself; open changes are looked through when it answers",
+                at=ctx.clock(),
+            )
+    except SQLAlchemyError as failure:
+        _LOG.warning("listener.database", error=str(failure).split("\n")[0])
 
 
 def _back_off(failures: int, error: XenciError) -> timedelta:

@@ -4,6 +4,7 @@ It needs no node, so what cannot be merged costs none. A carry that does not app
 """
 
 import secrets
+from datetime import timedelta
 from pathlib import Path
 
 import structlog
@@ -11,6 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from xenci.config.models import Job
+from xenci.gerrit.failures import MirrorBusy
 from xenci.gerrit.trees import CarryConflict, MergeConflict, Prepared
 from xenci.model.build import BuildsetState, BuildState, TriggerKind
 from xenci.model.outcome import Fault, Result
@@ -23,6 +25,8 @@ from xenci.store.marks import clear_alarm, raise_alarm
 from xenci.store.tables import BuildRow, BuildsetRow, ChangeRow, PatchsetRow
 
 _LOG = structlog.get_logger()
+#: when to come again where another one works in the project's mirror
+_BUSY = timedelta(seconds=3)
 
 
 def prepare(ctx: Context, buildset_id: int) -> None:
@@ -38,7 +42,13 @@ def prepare(ctx: Context, buildset_id: int) -> None:
             take_over(ctx, session, buildset, earlier)
             return
     jobs = [job for job in map(ctx.settings.job, pipeline.jobs) if is_branch_covered(change.branch, job.branches)]
-    trees = {job.name: _make_tree(ctx, change, patchset, buildset, job) for job in jobs if not job.noop}
+    try:
+        trees = {job.name: _make_tree(ctx, change, patchset, buildset, job) for job in jobs if not job.noop}
+    except MirrorBusy:
+        # another buildset of the project is prepared: its turn comes
+        with ctx.database.session() as session:
+            defer(session, "prepare", buildset_id, after=_BUSY)
+        return
     with ctx.database.session() as session:
         buildset = session.get_one(BuildsetRow, buildset_id, with_for_update=True)
         if buildset.state != BuildsetState.NEW:

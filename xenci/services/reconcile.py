@@ -6,8 +6,10 @@ change that was pushed while xenci was down is tested all the same.
 
 import structlog
 from sqlalchemy import select
+from sqlalchemy.exc import SQLAlchemyError
 
 from xenci.errors import XenciError
+from xenci.gerrit.port import ChangeView
 from xenci.model.build import BuildsetState
 from xenci.services.consider import consider_view
 from xenci.services.context import Context
@@ -27,7 +29,7 @@ def reconcile(ctx: Context, _row: int = 0) -> None:
     try:
         for view in ctx.gerrit.open_changes(projects, since=since):
             seen.add(view.patchset.change)
-            new = consider_view(ctx, view)
+            new = _look(ctx, view)
             started += new
             if new:
                 _note(ctx, view.patchset.change, view.patchset.number, len(new))
@@ -41,8 +43,8 @@ def reconcile(ctx: Context, _row: int = 0) -> None:
                 remedy=error.remedy or "it is tried again by itself",
                 at=ctx.clock(),
             )
-        _LOG.warning("reconcile.failed", error=error.sentence)
-        return
+        # the engine waits longer from try to try
+        raise
     with ctx.database.session() as session:
         clear_alarm(session, "gerrit:rest", at=ctx.clock())
         running = (
@@ -58,6 +60,17 @@ def reconcile(ctx: Context, _row: int = 0) -> None:
                 defer(session, "consider", number)
     alive(ctx, "reconcile", f"{len(seen)} open changes, {len(started)} runs that were missed")
     _LOG.info("reconcile.done", changes=len(seen), started=started)
+
+
+def _look(ctx: Context, view: ChangeView) -> list[int]:
+    """Look at one change; one that cannot be looked at costs no other its look. The step `consider` tells of it."""
+    try:
+        return consider_view(ctx, view)
+    except SQLAlchemyError as error:
+        _LOG.warning("reconcile.skipped", change=view.patchset.change, error=str(error).split("\n")[0])
+        with ctx.database.session() as session:
+            defer(session, "consider", view.patchset.change)
+        return []
 
 
 def _note(ctx: Context, change: int, patchset: int, runs: int) -> None:

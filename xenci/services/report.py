@@ -10,21 +10,32 @@ import structlog
 from sqlalchemy import select
 
 from xenci.errors import NotFound, Permanent, XenciError
+from xenci.gerrit.failures import VoteNotTaken
 from xenci.gerrit.port import ChangeView
 from xenci.model.build import ReportState
+from xenci.model.change import Account
 from xenci.services.context import Context
 from xenci.services.engine import defer
+from xenci.services.fence import fenced
 from xenci.store.marks import are_reports_paused, clear_alarm, raise_alarm
 from xenci.store.tables import BuildsetRow, CommentRow, ReportRow
 
 _LOG = structlog.get_logger()
+#: first half of the advisory lock's key; the second is the report's id
+_LOCK = 0x7265706F
 _LONGEST = timedelta(minutes=10)
 #: tries after which the health page says that a report does not get through
 _PATIENCE = 3
 
 
 def report(ctx: Context, report_id: int) -> None:
-    """Bring one report into Gerrit, or say why not yet. Repeatable; one at a time by the job's lock."""
+    """Bring one report into Gerrit, or say why not yet. Repeatable, and one at a time by an advisory lock."""
+    with fenced(ctx.database, _LOCK, report_id) as is_mine:
+        if is_mine:
+            _report(ctx, report_id)
+
+
+def _report(ctx: Context, report_id: int) -> None:
     with ctx.database.session() as session:
         row = session.get_one(ReportRow, report_id)
         if row.state != ReportState.PENDING or are_reports_paused(session) or row.next_at > ctx.clock():
@@ -34,24 +45,35 @@ def report(ctx: Context, report_id: int) -> None:
         change = patchset.change
     try:
         view = ctx.gerrit.change(change.number)
-        posted = _find(view, buildset)
+        posted = _find(view, buildset, ctx.me)
         if posted is None and (why := _is_pointless(view, patchset.number)) is not None:
             _drop(ctx, report_id, why)
+            return
+        if posted is None and _is_paused(ctx):
             return
         if posted is None:
             ctx.gerrit.review(change.number, patchset.sha, message=row.message, vote=row.vote, tag=row.tag)
             _LOG.info("report.posted", change=change.number, patchset=patchset.number, vote=row.vote)
             posted = ""
         _done(ctx, report_id, posted)
+    except VoteNotTaken as error:
+        _without_vote(ctx, report_id, error)
     except NotFound as error:
         _drop(ctx, report_id, f"Gerrit does not show the change: {error.sentence}")
     except XenciError as error:
         _again(ctx, report_id, error)
 
 
-def _find(view: ChangeView, buildset: BuildsetRow) -> str | None:
-    """Return the id of our message about this buildset, if Gerrit has it: our link is in it."""
-    return next((message.id for message in view.messages if buildset.uuid in message.text), None)
+def _find(view: ChangeView, buildset: BuildsetRow, me: Account) -> str | None:
+    """Return the id of our message about this buildset, if Gerrit has it: our link is in it. Anybody may write it."""
+    ours = (message for message in view.messages if message.author.username == me.username)
+    return next((message.id for message in ours if buildset.uuid in message.text), None)
+
+
+def _is_paused(ctx: Context) -> bool:
+    """Look once more, at the last moment: a pause means from now on."""
+    with ctx.database.session() as session:
+        return are_reports_paused(session)
 
 
 def _is_pointless(view: ChangeView, patchset: int) -> str | None:
@@ -78,6 +100,25 @@ def _done(ctx: Context, report_id: int, message_id: str) -> None:
         else:
             # what we said is read back, so that the count of our comments is Gerrit's and not our own
             defer(session, "consider", change)
+
+
+def _without_vote(ctx: Context, report_id: int, error: VoteNotTaken) -> None:
+    """The comment is there and its vote is not: that is no success, and no further try would mend it."""
+    with ctx.database.session() as session:
+        row = session.get_one(ReportRow, report_id, with_for_update=True)
+        row.state, row.posted_at, row.vote = ReportState.POSTED, ctx.clock(), None
+        row.reason = error.sentence
+        row.attempts += 1
+        row.buildset.vote = None
+        raise_alarm(
+            session,
+            f"vote:{row.buildset.patchset.change.number}",
+            brief="Gerrit took a comment without its vote",
+            detail=error.sentence,
+            remedy="look at the account's right to vote on the project; then `recheck`",
+            at=ctx.clock(),
+        )
+        defer(session, "consider", row.buildset.patchset.change.number)
 
 
 def _comment(ctx: Context, row: ReportRow, change: int, message_id: str) -> CommentRow:

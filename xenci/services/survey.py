@@ -81,7 +81,7 @@ def _apply(ctx: Context, session: Session, row: NodeRow, finding: rules.Finding)
             change(row, NodeState.DELETING, reason, at=at)
             nudge(session, "node", row.id)
         case rules.Missing():
-            row.missing_at = at
+            row.missing_at = row.missing_at or at
             _LOG.warning("node.missing", node=row.name, provider=row.provider)
         case rules.Gone(reason=reason):
             if reason and row.state in rules.LAUNCHING:

@@ -8,8 +8,9 @@ from xenci.model.build import BuildsetState, BuildState, ReportState
 from xenci.model.node import LIVE_STATES, NodeState
 from xenci.services.context import Context
 from xenci.services.engine import nudge
+from xenci.services.repair import repair
 from xenci.services.tidy import EVERY
-from xenci.store.marks import beat
+from xenci.store.marks import are_reports_paused, beat
 from xenci.store.tables import AlarmRow, BuildRow, BuildsetRow, EventRow, HeartRow, NodeRow, ReportRow
 
 #: node states in which nothing moves by itself
@@ -23,6 +24,7 @@ _UNANSWERED = timedelta(seconds=10)
 def tick(ctx: Context, _row: int = 0) -> None:
     """Nudge every row that is not at its end. Repeatable."""
     at = ctx.clock()
+    repair(ctx)
     with ctx.database.session() as session:
         for buildset in session.scalars(select(BuildsetRow.id).where(BuildsetRow.state == BuildsetState.NEW)):
             nudge(session, "prepare", buildset)
@@ -35,7 +37,8 @@ def tick(ctx: Context, _row: int = 0) -> None:
             nudge(session, "node", node)
         nudge(session, "pool")
         due = select(ReportRow.id).where(ReportRow.state == ReportState.PENDING, ReportRow.next_at <= at)
-        for report in session.scalars(due):
+        # resume nudges what waited
+        for report in session.scalars(due) if not are_reports_paused(session) else ():
             nudge(session, "report", report)
         unanswered = select(EventRow.change).where(
             EventRow.outcome.is_(None), EventRow.change.is_not(None), EventRow.received_at < at - _UNANSWERED

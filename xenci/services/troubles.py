@@ -33,14 +33,18 @@ class Troubles:
             trouble = self._known.get((step, row))
             return trouble is None or self._clock() >= trouble.until
 
-    def failed(self, step: str, row: int, *, is_temporary: bool) -> None:
-        """Note a failure; the pause grows. The first one has none: many a fault is gone at the next turn."""
+    def failed(self, step: str, row: int, *, is_temporary: bool) -> int:
+        """Note a failure, the how manieth in a row is returned; the pause grows.
+
+        The first one has none: many a fault is gone at the next turn.
+        """
         longest = LONGEST_TEMPORARY if is_temporary else LONGEST_PERMANENT
         with self._lock:
             known = self._known.get((step, row))
             failures = known.failures + 1 if known else 1
             pause = 0.0 if failures == 1 else min(longest, FIRST * 2.0 ** min(failures - 1, 10))
             self._known[step, row] = _Trouble(failures, self._clock() + pause)
+            return failures
 
     def mended(self, step: str, row: int) -> bool:
         """Note a success; tell whether the step failed before and now fails for no row."""

@@ -24,11 +24,12 @@ def tell_alarms(ctx: Context, _row: int = 0) -> None:
     """Post each alarm once, as JSON. Without an address they count as told. Raises WebhookFailed."""
     url = os.environ.get(ctx.settings.alarms.webhook_url_env, "")
     with ctx.database.session() as session:
-        for alarm in session.scalars(select(AlarmRow).where(AlarmRow.told_at.is_(None)).order_by(AlarmRow.id)):
-            if url:
-                _post(url, alarm, ctx.settings.system, ctx.settings.web.public_url)
-            alarm.told_at = ctx.clock()
-            session.flush()
+        alarms = list(session.scalars(select(AlarmRow).where(AlarmRow.told_at.is_(None)).order_by(AlarmRow.id)))
+    for alarm in alarms:
+        if url:
+            _post(url, alarm, ctx.settings.system, ctx.settings.web.public_url)
+        with ctx.database.session() as session:
+            session.get_one(AlarmRow, alarm.id).told_at = ctx.clock()
 
 
 def _post(url: str, alarm: AlarmRow, system: str, public_url: str) -> None:

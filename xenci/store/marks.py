@@ -14,6 +14,7 @@ REPORTS_PAUSED = "reports_paused"
 
 def raise_alarm(session: Session, key: str, *, brief: str, detail: str = "", remedy: str = "", at: datetime) -> None:
     """Open the alarm of this key, or count it once more if it is open."""
+    detail = detail.replace("\0", "�")  # which PostgreSQL refuses
     fresh = insert(AlarmRow).values(
         key=key, brief=brief, detail=detail[:4000], remedy=remedy, opened_at=at, seen_at=at, count=1
     )

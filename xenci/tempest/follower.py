@@ -19,6 +19,7 @@ from xenci.tempest.packets import Packets
 _log = structlog.get_logger()
 #: most bytes of a result's detail; what is in the middle of a longer one is left out
 MAX_DETAIL = 64 * 1024
+#: most bytes of a test's id: PostgreSQL's index takes no more than some 2,700
 _MAX_ID = 1000
 #: more results than any Tempest has: what comes after them is not looked at
 MAX_RESULTS = 200_000
@@ -95,7 +96,7 @@ class Follower:
         if test_id == "subunit.parser":
             self.malformed += file_name == "Parser Error"
             return
-        name = _printable(test_id[:_MAX_ID])
+        name = _printable(test_id[:_MAX_ID]).encode()[:_MAX_ID].decode(errors="ignore")
         if file_name is not None and file_bytes and _is_kept(file_name):
             _add(self._details.setdefault(name, bytearray()), bytes(file_bytes))
         if test_status == "inprogress":

@@ -8,6 +8,7 @@ are units of its systemd and do not notice.
 from datetime import timedelta
 
 import structlog
+from sqlalchemy import select
 
 from xenci.errors import Permanent
 from xenci.host.port import HostKeyChanged, HostLost
@@ -18,14 +19,20 @@ from xenci.services.advance.work import Next, Work, read_work
 from xenci.services.context import Context
 from xenci.services.engine import defer
 from xenci.services.fence import fenced
-from xenci.store.tables import BuildRow
+from xenci.store.tables import BuildRow, PhaseRow
 
 _LOG = structlog.get_logger()
 #: a node that does not answer for so long is lost
 LOST_AFTER = timedelta(minutes=5)
+#: a phase that fails on and on past its deadline is given up after so long
+_OVERDUE = timedelta(minutes=5)
 _RETRY = timedelta(seconds=5)
 #: first half of the advisory lock's key; the second is the build's id
 _LOCK = 0x6275
+
+
+class Overdue(Permanent):
+    """A step fails on and on, past its phase's deadline."""
 
 
 def advance(ctx: Context, build_id: int) -> None:
@@ -55,6 +62,23 @@ def _advance(ctx: Context, build_id: int) -> None:
         judge.lose_node(ctx, work, error.sentence)
     except Permanent as error:
         judge.give_up(ctx, work, error)
+    except Exception as error:
+        # whatever it is: no build lasts for longer than its deadlines
+        if not _is_overdue(ctx, build_id):
+            raise
+        _LOG.exception("build.overdue", build=build_id, step=work.step)
+        judge.give_up(ctx, work, Overdue(f"step {work.step}: {type(error).__name__}: {error}".replace("\0", "�")))
+
+
+def _is_overdue(ctx: Context, build_id: int) -> bool:
+    """Tell whether a phase that has not ended is long past its deadline."""
+    with ctx.database.session() as session:
+        query = select(PhaseRow.id).where(
+            PhaseRow.build_id == build_id,
+            PhaseRow.finished_at.is_(None),
+            PhaseRow.deadline_at < ctx.clock() - _OVERDUE,
+        )
+        return session.scalar(query.limit(1)) is not None
 
 
 def _write(ctx: Context, work: Work, following: Next | None) -> None:

@@ -14,7 +14,7 @@ from xenci.rules.reruns import next_run
 from xenci.services.advance import collect, evidence, judge
 from xenci.services.advance.door import on_node
 from xenci.services.advance.facts import gather, listed
-from xenci.services.advance.follow import LOOK_EVERY, console, is_all_here, stream, watch
+from xenci.services.advance.follow import LOOK_EVERY, console, end_stream, is_all_here, stream, watch
 from xenci.services.advance.work import Next, Work, begin_phase, end_phase, is_late
 from xenci.services.context import Context
 from xenci.store.tables import BuildRow
@@ -195,9 +195,14 @@ def _unit(ctx: Context, work: Work, host: Host, phase: Phase, run: Run, command:
     if look.state is UnitState.RUNNING and not late:
         return None
     if look.state is UnitState.EXITED and is_tempest and not is_all_here(look, stream(work, run)):
-        # it ended, but more of the stream is on the node than one look brings
-        return None
+        if not late:
+            # it ended, but more of the stream is on the node than one look brings
+            return None
+        end_phase(ctx, work, phase, run, outcome="timed out: more of the stream is on the node than was fetched")
+        return _Ended(None)
     if look.state is UnitState.EXITED:
+        if is_tempest:
+            end_stream(ctx, work, run)
         code = look.exit_code if look.exit_code is not None else -1
         end_phase(ctx, work, phase, run, outcome="done" if code == 0 else f"exit code {code}", exit_code=code)
         return _Ended(code)
@@ -211,9 +216,11 @@ def _keep_proof(ctx: Context, work: Work, host: Host, run: Run) -> None:
     """Keep what the start of Nova left as proof of the tree that it runs from."""
     try:
         proof = json.loads(host.read(work.job.node.proof, limit=_PROOF_LIMIT))
+        if "\\u0000" in json.dumps(proof, allow_nan=False):
+            raise ValueError("a NUL in the proof")
     except HostLost:
         raise
-    except (NotFound, ValueError, XenciError) as error:
+    except (NotFound, ValueError, RecursionError, XenciError) as error:
         proof = {"missing": str(error)}
     with ctx.database.session() as session:
         build = session.get_one(BuildRow, work.build_id, with_for_update=True)

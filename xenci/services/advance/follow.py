@@ -99,6 +99,17 @@ def store_results(ctx: Context, work: Work, run: Run) -> None:
     _FOLLOWERS.keep(key, follower)
 
 
+def end_stream(ctx: Context, work: Work, run: Run) -> None:
+    """Read what stands behind a damaged packet that seemed to be unfinished, now that nothing more comes."""
+    key = f"{work.uuid}/tempest/{run}.subunit"
+    store_results(ctx, work, run)
+    follower = _FOLLOWERS.take(key)
+    if follower is not None and (results := follower.end()):
+        _LOG.warning("build.stream_damaged", build=work.build_id, run=run, results=len(results))
+        with ctx.database.session() as session:
+            save_results(session, work.build_id, run, results)
+
+
 def save_results(session: Session, build_id: int, run: Run, results: list[TestResult]) -> None:
     """Write results as rows; a later one of the same test replaces an earlier."""
     latest = {result.id: result for result in results}

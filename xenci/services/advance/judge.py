@@ -15,6 +15,7 @@ from xenci.rules.verdict import BuildFacts
 from xenci.rules.verdict import judge as judge_facts
 from xenci.rules.voting import JobVerdict, buildset_verdict
 from xenci.services import outbox
+from xenci.services.advance.collect import write_index
 from xenci.services.advance.facts import gather, listed, results_of
 from xenci.services.advance.work import Work
 from xenci.services.context import Context
@@ -33,12 +34,14 @@ def finish(ctx: Context, work: Work) -> None:
 
 def abort(ctx: Context, work: Work, reason: str) -> None:
     """End a build that a person, or a newer patch set, wants ended."""
+    write_index(ctx, work)
     with ctx.database.session() as session:
         _end(ctx, session, work, gather(session, work, cancelled=reason))
 
 
 def lose_node(ctx: Context, work: Work, reason: str) -> None:
     """End a build whose node is lost: ours, so it is tried again on another."""
+    write_index(ctx, work)
     with ctx.database.session() as session:
         _end(ctx, session, work, gather(session, work, node_lost=reason))
 
@@ -46,6 +49,7 @@ def lose_node(ctx: Context, work: Work, reason: str) -> None:
 def give_up(ctx: Context, work: Work, error: XenciError) -> None:
     """End a build at an error that will not go away by itself on this node."""
     _LOG.warning("build.broken", build=work.build_id, step=work.step, error=error.sentence)
+    write_index(ctx, work)
     with ctx.database.session() as session:
         _end(ctx, session, work, gather(session, work, broken=error.sentence))
 
@@ -70,7 +74,10 @@ def describe_progress(ctx: Context, work: Work, run: Run) -> str:
 
 
 def _end(ctx: Context, session: Session, work: Work, facts: BuildFacts) -> None:
-    build = session.get_one(BuildRow, work.build_id, with_for_update=True)
+    # the buildset first, as everywhere: two builds of it that end at once see each other's end
+    known = session.get_one(BuildRow, work.build_id)
+    buildset = session.get_one(BuildsetRow, known.buildset_id, with_for_update=True, populate_existing=True)
+    build = session.get_one(BuildRow, work.build_id, with_for_update=True, populate_existing=True)
     if build.state == BuildState.DONE:
         return
     verdict = judge_facts(facts)
@@ -85,7 +92,6 @@ def _end(ctx: Context, session: Session, work: Work, facts: BuildFacts) -> None:
     if work.node.address:
         ctx.hosts.forget(work.node.address)
     _LOG.info("build.ended", build=build.id, result=verdict.result, fault=verdict.fault, reasons=verdict.reasons)
-    buildset = build.buildset
     if verdict.retry and buildset.state == BuildsetState.RUNNING:
         _try_again(session, build)
     else:
@@ -122,7 +128,7 @@ def settle(ctx: Context, session: Session, buildset: BuildsetRow) -> None:
         return
     builds = session.scalars(select(BuildRow).where(BuildRow.buildset_id == buildset.id).order_by(BuildRow.attempt))
     last = {build.job: build for build in builds}
-    if any(build.state != BuildState.DONE for build in last.values()):
+    if not last or any(build.state != BuildState.DONE for build in last.values()):
         return
     verdict = buildset_verdict([JobVerdict(job=build.job, verdict=verdict_of(build)) for build in last.values()])
     buildset.state = BuildsetState.DONE
