@@ -220,3 +220,8 @@ def test_more_results_than_any_tempest_has_are_not_looked_at(monkeypatch: pytest
 
 def test_a_list_of_tests_is_no_result() -> None:
     assert read(packet("t", "exists"), packet(file_name="log", file_bytes=b"x"))[0] == []
+
+
+def test_an_id_fits_into_postgresqls_index_whatever_it_is_written_in() -> None:
+    results, _ = read(packet("試" * 3000, "success"))
+    assert 900 < len(results[0].id.encode()) <= 1000
