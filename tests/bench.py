@@ -6,6 +6,7 @@ insert a row, run git am, read the stream with subunit's own reader.
 
 import io
 import json
+import logging
 import statistics
 import subprocess
 import tempfile
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import structlog
 from rich.console import Console
 from rich.table import Table
 from sqlalchemy import text
@@ -50,6 +52,7 @@ class Measured:
 
 def main() -> None:
     """Measure everything and print a table."""
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     table = Table(box=None)
     for column in ("what", "xenci", "the least", "ratio", "the least is"):
         table.add_column(column, justify="right" if column in ("xenci", "the least", "ratio") else "left")
