@@ -257,6 +257,19 @@ def test_what_is_not_there_is_404_with_a_way_out(world: World, path: str) -> Non
     assert world.client.get("/api/build/none").status_code == 404
 
 
+@pytest.mark.parametrize("path", ["/change/abc", "/builds?before=x", f"/builds?q={'x' * 999}", "/test"])
+def test_an_address_that_cannot_be_read_is_told_on_a_page(world: World, path: str) -> None:
+    page = read(world, path, 422)
+    assert "This address cannot be read." in page.words
+    assert "/builds" in page.links
+
+
+def test_an_address_that_cannot_be_read_is_told_as_json_by_the_api(world: World) -> None:
+    answer = world.client.get("/api/change/abc")
+    assert answer.status_code == 422
+    assert "number: " in answer.json()["detail"]
+
+
 @pytest.mark.parametrize("name", ["logs/nova.log", "tempest/first.subunit"])
 def test_a_raw_file_is_text_without_rights(world: World, name: str) -> None:
     uuid = world.sample.builds["bad"]
@@ -372,6 +385,15 @@ def test_the_log_page_filters_by_level_and_leads_to_lines(world: World) -> None:
     assert page.ids.count("L305") == 1
     assert "L284" not in page.ids
     assert "Nothing matches." in read(world, f"{base}?q=unicorn").words
+
+
+def test_the_logs_form_works_as_a_browser_sends_it(world: World) -> None:
+    base = f"/log/{world.sample.builds['bad']}/logs/nova.log"
+    page = read(world, f"{base}?level=E&q=&at=&wrap=")
+    assert "L302" in page.ids
+    assert "L1" not in page.ids
+    assert "L1" in read(world, f"{base}?level=&q=&at=+&wrap=no&first=").ids
+    assert "L1" in read(world, f"{base}?at=here&first=there").ids
 
 
 def test_a_long_log_is_read_in_windows(world: World) -> None:

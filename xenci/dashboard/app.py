@@ -8,6 +8,7 @@ import traceback
 
 import structlog
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
 from sqlalchemy.exc import OperationalError
@@ -45,6 +46,7 @@ def create_app(settings: Settings, database: Database, clock: Clock) -> FastAPI:
     app.add_middleware(SecureHeaders)
     app.add_exception_handler(NotFound, _not_found)
     app.add_exception_handler(HTTPException, _refused)
+    app.add_exception_handler(RequestValidationError, _unreadable)
     app.add_exception_handler(OperationalError, _database_down)
     app.add_exception_handler(Exception, _failed)
     return app
@@ -73,6 +75,18 @@ def _refused(request: Request, error: Exception) -> Response:
             request, status=404, title="It is not there.", detail="No page has this address", remedy="Start at the top"
         )
     return _answer(request, status=error.status_code, title=str(error.detail), detail="", remedy="")
+
+
+def _unreadable(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    said = [f"{'.'.join(str(part) for part in one['loc'][1:])}: {one['msg']}" for one in error.errors()[:3]]
+    return _answer(
+        request,
+        status=422,
+        title="This address cannot be read.",
+        detail="; ".join(said)[:500],
+        remedy="Start at the top",
+    )
 
 
 def _database_down(request: Request, error: Exception) -> Response:

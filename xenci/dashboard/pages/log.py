@@ -1,6 +1,7 @@
 """A build's files: as lines with numbers and levels, in windows; and raw, as text that no browser obeys."""
 
 import posixpath
+import re
 from collections.abc import Iterator
 from typing import Annotated
 from urllib.parse import quote, urlencode
@@ -27,20 +28,21 @@ def log(
     request: Request,
     uuid: str,
     name: str,
-    first: int = 0,
-    at: int = 0,
+    first: str = "",
+    at: str = "",
     level: str = "",
     q: Annotated[str, Query(max_length=200)] = "",
     wrap: str = "",
 ) -> HTMLResponse:
     """Show a window of a file: from line `first` on, or around line `at`; `first=-1` is the end."""
     site = site_of(request)
+    line = _number(at)
     wanted = Wanted(level=Level(level) if level in set(Level) else Level.NONE, text=q)
     with site.database.session() as session:
         build = queries_builds.build_by_uuid(session, uuid)
         seen = site.logs.survey(uuid, name)
         total = seen.lines if seen.is_text else -(-seen.size // 16)
-        start = _start(first, at, total)
+        start = _start(_number(first), line, total)
         lines = _window(site.logs, uuid, name, seen, wanted, start)
         last = lines[-1][0] if lines else start
         here = f"/log/{uuid}/{quote(name)}"
@@ -65,12 +67,17 @@ def log(
             lines=[(number, parse(text, source_of(name)), text) for number, text in lines],
             start=start,
             last=last,
-            at=at,
+            at=line,
             window=WINDOW,
             address=address,
             action=here,
             parent=posixpath.dirname(name),
         )
+
+
+def _number(text: str) -> int:
+    """Read a line's number; a form sends an empty text for none, and what is no number means none too."""
+    return int(text) if re.fullmatch(r"\s*-?[0-9]{1,12}\s*", text) else 0
 
 
 def _start(first: int, at: int, total: int) -> int:
