@@ -191,7 +191,10 @@ def test_a_change_says_why_it_is_not_run(world: World) -> None:
     assert "only documentation files" in rows
     first = world.sample.changes["bad"]
     number = next(n for n in range(first, first + 20) if "doc: mend" in world.client.get(f"/change/{n}").text)
-    assert "Patch set 1: Only documentation files." in read(world, f"/change/{number}").words
+    words = read(world, f"/change/{number}").words
+    assert "Patch set 1: Only documentation files." in words
+    assert "Comment “recheck”" not in words
+    assert f"An operator can run it all the same: xenci build run {number} --pipeline PIPELINE" in words
 
 
 def test_conflicts_name_their_files(world: World) -> None:

@@ -164,6 +164,15 @@ def test_every_ending_has_a_sentence_a_tone_and_a_line(result: Result, fault: Fa
     assert sentences.of_buildset(build.buildset).sentence.endswith(".")
 
 
+@pytest.mark.parametrize("result", [Result.SKIPPED, Result.NOT_APPLICABLE])
+def test_nobody_is_told_to_recheck_what_would_end_the_same_way(result: Result) -> None:
+    assert sentences.what_now(result, Fault.NONE) == "Nothing: “recheck” would end the same way."
+
+
+def test_a_recheck_after_an_early_end_is_offered_with_its_conditions() -> None:
+    assert "of an open change" in sentences.what_now(Result.ABORTED, Fault.NONE)
+
+
 def test_only_the_changes_own_failure_is_red() -> None:
     red = {(r, f) for r in Result for f in Fault if tones.result_tone(r, f) == "bad"}
     assert red == {(Result.FAILURE, Fault.CHANGE)}
