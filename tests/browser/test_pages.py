@@ -260,6 +260,25 @@ def test_what_is_not_there_is_404_with_a_way_out(world: World, path: str) -> Non
     assert world.client.get("/api/build/none").status_code == 404
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/change/9999999999",
+        "/build/%00",
+        "/buildset/%00",
+        "/node/%00",
+        "/builds?q=%00",
+        "/test?id=%00",
+        "/trends?job=%00",
+    ],
+)
+def test_an_address_that_no_row_can_have_is_not_there(world: World, path: str) -> None:
+    page = read(world, path, 404)
+    assert "It is not there." in page.words
+    assert "Error id" not in page.words
+    assert world.client.get("/api/change/9999999999").status_code == 404
+
+
 @pytest.mark.parametrize("path", ["/change/abc", "/builds?before=x", f"/builds?q={'x' * 999}", "/test"])
 def test_an_address_that_cannot_be_read_is_told_on_a_page(world: World, path: str) -> None:
     page = read(world, path, 422)
