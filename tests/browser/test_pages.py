@@ -1,7 +1,9 @@
 """The pages as any client reads them: real rows, real files, no browser."""
 
 import json
+from contextlib import AbstractContextManager
 from datetime import timedelta
+from typing import BinaryIO
 from urllib.parse import parse_qs, urldefrag, urljoin, urlsplit
 
 import pytest
@@ -15,6 +17,7 @@ from tests.browser.sample_builds import BAD, CAUSE, HOSTILE
 from xenci.clock import now
 from xenci.dashboard import queries_builds
 from xenci.dashboard.app import create_app
+from xenci.dashboard.logfiles import LogFiles
 from xenci.dashboard.security import FILE_POLICY, PAGE_POLICY
 from xenci.store import marks
 from xenci.store.database import Database
@@ -416,6 +419,21 @@ def test_the_logs_form_works_as_a_browser_sends_it(world: World) -> None:
     assert "L1" not in page.ids
     assert "L1" in read(world, f"{base}?level=&q=&at=+&wrap=no&first=").ids
     assert "L1" in read(world, f"{base}?at=here&first=there").ids
+
+
+def test_no_connection_is_held_while_a_log_is_read(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    held: list[int] = []
+    opened = LogFiles.open
+
+    def watched(logs: LogFiles, build: str, name: str) -> AbstractContextManager[BinaryIO]:
+        held.append(world.database.engine.pool.checkedout())  # type: ignore[attr-defined]
+        return opened(logs, build, name)
+
+    monkeypatch.setattr(LogFiles, "open", watched)
+    read(world, f"/log/{world.sample.builds['bad']}/logs/nova.log")
+    read(world, world.build("bad"))
+    assert len(held) > 4
+    assert set(held) == {0}
 
 
 def test_a_long_log_is_read_in_windows(world: World) -> None:

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, Response, StreamingResponse
 
 from xenci.dashboard import queries_builds
-from xenci.dashboard.logfiles import LogFiles, Survey, Wanted
+from xenci.dashboard.logfiles import LogFiles, Survey, Wanted, Window
 from xenci.dashboard.loglines import Level, parse, source_of
 from xenci.dashboard.security import FILE_POLICY
 from xenci.dashboard.site import site_of
@@ -40,18 +40,20 @@ def log(
     wanted = Wanted(level=Level(level) if level in set(Level) else Level.NONE, text=q)
     with site.database.session() as session:
         build = queries_builds.build_by_uuid(session, uuid)
-        seen = site.logs.survey(uuid, name)
-        total = seen.lines if seen.is_text else -(-seen.size // 16)
-        start = _start(_number(first), line, total)
-        lines = _window(site.logs, uuid, name, seen, wanted, start)
-        last = lines[-1][0] if lines else start
-        here = f"/log/{uuid}/{quote(name)}"
+    # without a session: a large file takes a while
+    seen = site.logs.survey(uuid, name)
+    total = seen.lines if seen.is_text else -(-seen.size // 16)
+    start = _start(_number(first), line, total)
+    found = _window(site.logs, uuid, name, seen, wanted, start)
+    last = found.lines[-1][0] if found.lines else start
+    here = f"/log/{uuid}/{quote(name)}"
 
-        def address(**changes: object) -> str:
-            asked = {"level": wanted.level, "q": q, "wrap": wrap} | changes
-            kept = {key: value for key, value in asked.items() if value not in ("", 0, None)}
-            return here + (f"?{urlencode(kept)}" if kept else "")
+    def address(**changes: object) -> str:
+        asked = {"level": wanted.level, "q": q, "wrap": wrap} | changes
+        kept = {key: value for key, value in asked.items() if value not in ("", 0, None)}
+        return here + (f"?{urlencode(kept)}" if kept else "")
 
+    with site.database.session() as session:
         return site.page(
             request,
             session,
@@ -64,7 +66,8 @@ def log(
             total=total,
             wanted=wanted,
             is_wrapped=wrap != "no",
-            lines=[(number, parse(text, source_of(name)), text) for number, text in lines],
+            lines=[(number, parse(text, source_of(name)), text) for number, text in found.lines],
+            until=found.until,
             start=start,
             last=last,
             at=line,
@@ -88,9 +91,9 @@ def _start(first: int, at: int, total: int) -> int:
     return max(1, min(first, max(total, 1)))
 
 
-def _window(logs: LogFiles, uuid: str, name: str, seen: Survey, wanted: Wanted, start: int) -> list[tuple[int, str]]:
+def _window(logs: LogFiles, uuid: str, name: str, seen: Survey, wanted: Wanted, start: int) -> Window:
     if not seen.is_text:
-        return logs.octets(uuid, name, first=start, count=WINDOW)
+        return Window(lines=logs.octets(uuid, name, first=start, count=WINDOW))
     return logs.lines(uuid, name, wanted, first=start, count=WINDOW)
 
 
