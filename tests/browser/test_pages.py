@@ -162,8 +162,10 @@ def test_a_build_shows_its_tree_carry_proof_evidence_and_how_to_do_it_again(worl
         "instance-00000002",
         f"git fetch origin refs/changes/{number % 100:02d}/{number}/1",
         'carry=/path/to/xenci/configs/carry/nova-2025.1 git am -3 "$carry"/000*.patch',
-        "nova-renew a91be07",
-        "nova-renew 77be07a",
+        "git push --force ssh://root@NODE/opt/stack/nova HEAD:refs/xenci/again",
+        'nova-renew "$(git -C /opt/stack/nova rev-parse refs/xenci/again)" 900',
+        'nova-renew "$(git -C /opt/stack/nova rev-parse refs/xenci/again-tip)" 900',
+        "set -a; . /opt/cloud/env; set +a",
         f"xenci build run {number},1 --pipeline check",
     ):
         assert part in words, part

@@ -19,6 +19,8 @@ from xenci.store.tables import BuildRow, PhaseRow
 router = APIRouter()
 #: lines that are shown of a start of Nova that failed
 _LAST = 25
+#: failed tests in the commands to do a build again
+_AGAIN = 10
 
 
 @router.get("/build/{uuid}", response_class=HTMLResponse, include_in_schema=False)
@@ -46,7 +48,8 @@ def build(request: Request, uuid: str) -> HTMLResponse:
             files=here,
             proofs=proofs.runs(row.proof),
             told=proofs.told,
-            commands=again.commands(site.settings, row, tuple(f.test.test_id for f in failures[:10])),
+            commands=again.commands(site.settings, row, tuple(f.test.test_id for f in failures[:_AGAIN])),
+            again_most=_AGAIN,
             keep=site.settings.artifacts.keep,
         )
 
