@@ -1,8 +1,10 @@
 """The pages as any client reads them: real rows, real files, no browser."""
 
 import json
+import re
 from contextlib import AbstractContextManager
 from datetime import timedelta
+from html import unescape
 from typing import BinaryIO
 from urllib.parse import parse_qs, urldefrag, urljoin, urlsplit
 
@@ -15,10 +17,12 @@ from tests.browser.conftest import World
 from tests.browser.reading import Page
 from tests.browser.sample_builds import BAD, CAUSE, HOSTILE
 from xenci.clock import now
-from xenci.dashboard import queries_builds
+from xenci.dashboard import queries_builds, queries_trends
 from xenci.dashboard.app import create_app
 from xenci.dashboard.logfiles import LogFiles
 from xenci.dashboard.security import FILE_POLICY, PAGE_POLICY
+from xenci.model.outcome import Fault, Result
+from xenci.rules.statistics import Ended
 from xenci.store import marks
 from xenci.store.database import Database
 
@@ -446,6 +450,43 @@ def test_a_long_log_is_read_in_windows(world: World) -> None:
     assert "Lines 501 to 1,000 of 4,000" in read(world, f"{base}?first=501").words
     assert "Lines 3,501 to 4,000 of 4,000" in read(world, f"{base}?first=-1").words
     assert "Lines 3,980 to 4,000" in read(world, f"{base}?at=99999999").words
+
+
+@pytest.mark.parametrize("query", ["", "?cloud=cb&since=14+days", "?job=nova-xen-tempest&branch=stable%2F2025.1"])
+def test_the_numbers_of_the_trends_are_those_behind_their_links(world: World, query: str) -> None:
+    page = world.client.get(f"/trends{query}").text
+    links = re.findall(r'<dd><a href="(/builds[^"]*)">([0-9,]+)</a>', page)
+    assert len(links) == 4
+    for link, shown in links:
+        assert world.client.get(f"/api{unescape(link)}").json()["total"] == int(shown.replace(",", "")), link
+    days = re.findall(r'<a href="(/builds[^"]*day=[^"]*)">', page)
+    assert days
+    chosen = parse_qs(urlsplit(query).query)
+    for link in days:
+        asked = parse_qs(urlsplit(unescape(link)).query)
+        assert asked["node"] == ["yes"]
+        assert {name: asked.get(name) for name in ("job", "branch", "cloud")} == {
+            name: chosen.get(name) for name in ("job", "branch", "cloud")
+        }
+
+
+def test_the_medians_of_the_trends_are_those_of_the_chosen_cloud(world: World) -> None:
+    since = now() - timedelta(days=30)
+    with world.database.session() as session:
+        every = queries_trends.durations(session, since=since)
+        of_cloud = [queries_trends.durations(session, since=since, cloud=cloud) for cloud in ("ca", "cb", "none")]
+    for name in ("waits", "runs", "reports"):
+        parts = [getattr(one, name).count for one in of_cloud]
+        assert parts[2] == 0
+        assert sum(parts[:2]) >= getattr(every, name).count > max(parts), name
+
+
+def test_a_day_with_builds_of_which_none_is_judged_says_so(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    ours = Ended(finished_at=now(), result=Result.NODE_FAILURE, fault=Fault.INFRA)
+    monkeypatch.setattr(queries_trends, "ended_builds", lambda *_, **__: [ours] * 3)
+    text = world.client.get("/trends").text
+    assert "<small>none judged</small>" in text
+    assert "<small>no build</small>" not in text
 
 
 def test_metrics_can_be_read_by_prometheus(world: World) -> None:

@@ -204,7 +204,7 @@ def test_a_running_build_tells_how_far_it_is() -> None:
 def test_a_rate_of_few_builds_is_not_told() -> None:
     few = sentences.of_trends(Rate(counts=Counts(passed=49)))
     assert few.sentence == "Not enough data yet for a pass rate: 49 of 50 builds have a verdict."
-    assert sentences.of_trends(Rate(counts=Counts(passed=48, change=2))).sentence == "96.0 % of changes pass."
+    assert sentences.of_trends(Rate(counts=Counts(passed=48, change=2))).sentence == "96.0 % of judged builds passed."
 
 
 def test_commands_quote_what_an_author_chose(tmp_path: Path) -> None:

@@ -115,7 +115,9 @@ def of_trends(rate: Rate) -> Opening:
     if rate.share is None:
         sentence = f"Not enough data yet for a pass rate: {number(counts.judged)} of {rate.need} builds have a verdict."
         return Opening(tone="none", word="", sentence=sentence, small=small, now="")
-    return Opening(tone="good", word="", sentence=f"{100 * rate.share:.1f} % of changes pass.", small=small, now="")
+    return Opening(
+        tone="good", word="", sentence=f"{100 * rate.share:.1f} % of judged builds passed.", small=small, now=""
+    )
 
 
 def said(buildset: BuildsetRow) -> str:
