@@ -1,7 +1,11 @@
 """The pages as any client reads them: real rows, real files, no browser."""
 
 import json
+import re
+from contextlib import AbstractContextManager
 from datetime import timedelta
+from html import unescape
+from typing import BinaryIO
 from urllib.parse import parse_qs, urldefrag, urljoin, urlsplit
 
 import pytest
@@ -13,9 +17,12 @@ from tests.browser.conftest import World
 from tests.browser.reading import Page
 from tests.browser.sample_builds import BAD, CAUSE, HOSTILE
 from xenci.clock import now
-from xenci.dashboard import queries_builds
+from xenci.dashboard import queries_builds, queries_trends
 from xenci.dashboard.app import create_app
+from xenci.dashboard.logfiles import LogFiles
 from xenci.dashboard.security import FILE_POLICY, PAGE_POLICY
+from xenci.model.outcome import Fault, Result
+from xenci.rules.statistics import Ended
 from xenci.store import marks
 from xenci.store.database import Database
 
@@ -159,8 +166,10 @@ def test_a_build_shows_its_tree_carry_proof_evidence_and_how_to_do_it_again(worl
         "instance-00000002",
         f"git fetch origin refs/changes/{number % 100:02d}/{number}/1",
         'carry=/path/to/xenci/configs/carry/nova-2025.1 git am -3 "$carry"/000*.patch',
-        "nova-renew a91be07",
-        "nova-renew 77be07a",
+        "git push --force ssh://root@NODE/opt/stack/nova HEAD:refs/xenci/again",
+        'nova-renew "$(git -C /opt/stack/nova rev-parse refs/xenci/again)" 900',
+        'nova-renew "$(git -C /opt/stack/nova rev-parse refs/xenci/again-tip)" 900',
+        "set -a; . /opt/cloud/env; set +a",
         f"xenci build run {number},1 --pipeline check",
     ):
         assert part in words, part
@@ -191,7 +200,10 @@ def test_a_change_says_why_it_is_not_run(world: World) -> None:
     assert "only documentation files" in rows
     first = world.sample.changes["bad"]
     number = next(n for n in range(first, first + 20) if "doc: mend" in world.client.get(f"/change/{n}").text)
-    assert "Patch set 1: Only documentation files." in read(world, f"/change/{number}").words
+    words = read(world, f"/change/{number}").words
+    assert "Patch set 1: Only documentation files." in words
+    assert "Comment “recheck”" not in words
+    assert f"An operator can run it all the same: xenci build run {number} --pipeline PIPELINE" in words
 
 
 def test_conflicts_name_their_files(world: World) -> None:
@@ -255,6 +267,38 @@ def test_what_is_not_there_is_404_with_a_way_out(world: World, path: str) -> Non
     page = read(world, path, 404)
     assert "/builds" in page.links
     assert world.client.get("/api/build/none").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/change/9999999999",
+        "/build/%00",
+        "/buildset/%00",
+        "/node/%00",
+        "/builds?q=%00",
+        "/test?id=%00",
+        "/trends?job=%00",
+    ],
+)
+def test_an_address_that_no_row_can_have_is_not_there(world: World, path: str) -> None:
+    page = read(world, path, 404)
+    assert "It is not there." in page.words
+    assert "Error id" not in page.words
+    assert world.client.get("/api/change/9999999999").status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/change/abc", "/builds?before=x", f"/builds?q={'x' * 999}", "/test"])
+def test_an_address_that_cannot_be_read_is_told_on_a_page(world: World, path: str) -> None:
+    page = read(world, path, 422)
+    assert "This address cannot be read." in page.words
+    assert "/builds" in page.links
+
+
+def test_an_address_that_cannot_be_read_is_told_as_json_by_the_api(world: World) -> None:
+    answer = world.client.get("/api/change/abc")
+    assert answer.status_code == 422
+    assert "number: " in answer.json()["detail"]
 
 
 @pytest.mark.parametrize("name", ["logs/nova.log", "tempest/first.subunit"])
@@ -374,6 +418,30 @@ def test_the_log_page_filters_by_level_and_leads_to_lines(world: World) -> None:
     assert "Nothing matches." in read(world, f"{base}?q=unicorn").words
 
 
+def test_the_logs_form_works_as_a_browser_sends_it(world: World) -> None:
+    base = f"/log/{world.sample.builds['bad']}/logs/nova.log"
+    page = read(world, f"{base}?level=E&q=&at=&wrap=")
+    assert "L302" in page.ids
+    assert "L1" not in page.ids
+    assert "L1" in read(world, f"{base}?level=&q=&at=+&wrap=no&first=").ids
+    assert "L1" in read(world, f"{base}?at=here&first=there").ids
+
+
+def test_no_connection_is_held_while_a_log_is_read(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    held: list[int] = []
+    opened = LogFiles.open
+
+    def watched(logs: LogFiles, build: str, name: str) -> AbstractContextManager[BinaryIO]:
+        held.append(world.database.engine.pool.checkedout())  # type: ignore[attr-defined]
+        return opened(logs, build, name)
+
+    monkeypatch.setattr(LogFiles, "open", watched)
+    read(world, f"/log/{world.sample.builds['bad']}/logs/nova.log")
+    read(world, world.build("bad"))
+    assert len(held) > 4
+    assert set(held) == {0}
+
+
 def test_a_long_log_is_read_in_windows(world: World) -> None:
     base = f"/log/{world.sample.builds['good']}/logs/nova.log"
     page = read(world, base)
@@ -382,6 +450,43 @@ def test_a_long_log_is_read_in_windows(world: World) -> None:
     assert "Lines 501 to 1,000 of 4,000" in read(world, f"{base}?first=501").words
     assert "Lines 3,501 to 4,000 of 4,000" in read(world, f"{base}?first=-1").words
     assert "Lines 3,980 to 4,000" in read(world, f"{base}?at=99999999").words
+
+
+@pytest.mark.parametrize("query", ["", "?cloud=cb&since=14+days", "?job=nova-xen-tempest&branch=stable%2F2025.1"])
+def test_the_numbers_of_the_trends_are_those_behind_their_links(world: World, query: str) -> None:
+    page = world.client.get(f"/trends{query}").text
+    links = re.findall(r'<dd><a href="(/builds[^"]*)">([0-9,]+)</a>', page)
+    assert len(links) == 4
+    for link, shown in links:
+        assert world.client.get(f"/api{unescape(link)}").json()["total"] == int(shown.replace(",", "")), link
+    days = re.findall(r'<a href="(/builds[^"]*day=[^"]*)">', page)
+    assert days
+    chosen = parse_qs(urlsplit(query).query)
+    for link in days:
+        asked = parse_qs(urlsplit(unescape(link)).query)
+        assert asked["node"] == ["yes"]
+        assert {name: asked.get(name) for name in ("job", "branch", "cloud")} == {
+            name: chosen.get(name) for name in ("job", "branch", "cloud")
+        }
+
+
+def test_the_medians_of_the_trends_are_those_of_the_chosen_cloud(world: World) -> None:
+    since = now() - timedelta(days=30)
+    with world.database.session() as session:
+        every = queries_trends.durations(session, since=since)
+        of_cloud = [queries_trends.durations(session, since=since, cloud=cloud) for cloud in ("ca", "cb", "none")]
+    for name in ("waits", "runs", "reports"):
+        parts = [getattr(one, name).count for one in of_cloud]
+        assert parts[2] == 0
+        assert sum(parts[:2]) >= getattr(every, name).count > max(parts), name
+
+
+def test_a_day_with_builds_of_which_none_is_judged_says_so(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    ours = Ended(finished_at=now(), result=Result.NODE_FAILURE, fault=Fault.INFRA)
+    monkeypatch.setattr(queries_trends, "ended_builds", lambda *_, **__: [ours] * 3)
+    text = world.client.get("/trends").text
+    assert "<small>none judged</small>" in text
+    assert "<small>no build</small>" not in text
 
 
 def test_metrics_can_be_read_by_prometheus(world: World) -> None:

@@ -46,10 +46,14 @@ def test_it_counts_in_no_criterion_and_in_no_trend(noop: World) -> None:
         consider(noop.ctx, noop.gerrit.push(project=project).change)
     for buildset in noop.buildsets():
         prepare(noop.ctx, buildset.id)
+    for waiting in noop.reports():
+        report(noop.ctx, waiting.id)
+    assert {one.state for one in noop.reports()} == {"posted"}
     with noop.database.session() as session:
         facts = facts_of(session, noop.ctx.settings, noop.now)
         assert facts.builds == facts.buildsets == ()
         assert facts.last_success_at is None
+        assert facts.last_report_at is None
         since = noop.now.replace(year=2020)
         assert ended_builds(session, since=since, job="", branch="", cloud="") == []
         assert durations(session, since=since).runs.count == 0

@@ -10,6 +10,8 @@ from xenci.artifacts.local import LocalStore
 from xenci.dashboard import cause
 from xenci.dashboard.logfiles import LogFiles
 from xenci.dashboard.loglines import Level
+from xenci.dashboard.site import make_templates
+from xenci.store.tables import BuildRow
 
 BUILD = "0" * 32
 FAILED_AT = datetime(2026, 11, 21, 15, 41, 5, 486184, tzinfo=UTC)
@@ -107,3 +109,31 @@ def test_errors_come_before_warnings_when_there_is_no_room() -> None:
     lines.append(_line(50, "nova", Level.ERROR, "the error"))
     assert "the error" in [line.text for line in cause.choose(lines, most=3)]
     assert len(cause.choose(lines, most=3)) == 3
+
+
+def test_of_too_many_logs_some_are_read_and_the_others_are_counted(store: LocalStore) -> None:
+    for i in range(cause._MOST_FILES):
+        store.put(BUILD, f"logs/libxl/guest-{i:04}.log", b"2026-11-21 15:39:01.990+0000: libxl: all well\n")
+    found = find(store, cause.span_of(FAILED_AT, FAILED_AT, BEFORE))
+    assert found.left_out == 3
+    assert found.missing == ()
+
+
+def test_of_logs_that_are_too_long_the_later_ones_are_left_out(store: LocalStore) -> None:
+    line = b"2026-11-21 15:39:01.990 9 ERROR x\n"
+    for name in "abcdef":
+        store.put(BUILD, f"logs/n-{name}.log", line * 30_000)
+    found = find(store, cause.span_of(FAILED_AT, FAILED_AT, BEFORE))
+    assert found.read < 140_000
+    assert found.left_out > 0
+
+
+@pytest.mark.parametrize(
+    ("state", "words"),
+    [("done", "was collected here. Do not read silence as health."), ("running", "is here yet: it is collected at")],
+)
+def test_a_log_that_is_missing_is_told_of_by_whether_the_build_has_ended(state: str, words: str) -> None:
+    found = cause.Cause(lines=(), read=0, missing=("libxl",), left_out=2, start=BEFORE, end=FAILED_AT)
+    text = make_templates().get_template("lines.html").render(lines=found, build=BuildRow(state=state, uuid="u"))
+    assert words in text
+    assert "2 logs were not looked into" in text

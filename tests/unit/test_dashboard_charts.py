@@ -2,11 +2,15 @@
 
 from datetime import UTC, date, datetime, timedelta
 
+import pytest
+
 from xenci.dashboard import charts, hearts
 from xenci.rules.statistics import Counts, Day
+from xenci.services import tidy
 from xenci.store.tables import HeartRow
 
 NOW = datetime(2026, 11, 21, 15, 0, tzinfo=UTC)
+OFTEN = timedelta(minutes=5)
 
 
 def days(*counts: Counts) -> list[Day]:
@@ -58,7 +62,9 @@ def test_a_loop_is_alive_by_the_newest_of_its_hearts() -> None:
     listener, worker = hearts.judge(rows, NOW)
     assert (listener.is_fresh, listener.beat_at) == (False, None)
     assert (worker.is_fresh, worker.detail) == (True, "busy")
-    assert [(beat.name, beat.is_fresh) for beat in hearts.judge_others(rows, NOW)] == [("reconcile", False)]
+    assert [(beat.name, beat.is_fresh) for beat in hearts.judge_others(rows, NOW, reconcile_every=OFTEN)] == [
+        ("reconcile", False)
+    ]
 
 
 def test_a_loop_that_was_silent_for_too_long_is_dead() -> None:
@@ -66,3 +72,23 @@ def test_a_loop_that_was_silent_for_too_long_is_dead() -> None:
     assert not hearts.judge([row], NOW)[0].is_fresh
     row = HeartRow(name="listener", beat_at=NOW - timedelta(minutes=3), detail="")
     assert hearts.judge([row], NOW)[0].is_fresh
+
+
+@pytest.mark.parametrize(
+    ("name", "minutes", "every", "is_fresh"),
+    [
+        ("tidy", 119, OFTEN, True),
+        ("tidy", 121, OFTEN, False),
+        ("reconcile", 31, OFTEN, False),
+        ("reconcile", 119, timedelta(hours=1), True),
+        ("reconcile", 121, timedelta(hours=1), False),
+    ],
+)
+def test_a_loop_is_silent_when_it_has_missed_a_turn(name: str, minutes: int, every: timedelta, is_fresh: bool) -> None:
+    row = HeartRow(name=name, beat_at=NOW - timedelta(minutes=minutes), detail="")
+    (beat,) = hearts.judge_others([row], NOW, reconcile_every=every)
+    assert beat.is_fresh is is_fresh
+
+
+def test_the_dashboard_knows_how_often_tidy_runs() -> None:
+    assert hearts.TIDY_EVERY == tidy.EVERY

@@ -1,17 +1,20 @@
 """Windows, levels and spans of time of a file, against a plain reading of the same bytes."""
 
 import gzip
+import time
 from datetime import UTC, datetime, timedelta
 from io import BytesIO
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from xenci.artifacts.local import LocalStore
-from xenci.dashboard.logfiles import LogFiles, Wanted, count_lines, offset_of, seek_line
+from xenci.dashboard.logfiles import MOST_LOOKED_AT, LogFiles, Wanted
 from xenci.dashboard.loglines import Level, time_of
+from xenci.dashboard.logseek import count_lines, lines_with, offset_of, seek_line
 from xenci.errors import NotFound
 
 BUILD = "0" * 32
@@ -34,13 +37,13 @@ def put(logs: LogFiles, name: str, data: bytes) -> None:
 
 def test_a_window_has_the_lines_that_it_was_asked_for(logs: LogFiles) -> None:
     lines = RECORDED.decode().splitlines()
-    assert logs.lines(BUILD, "nova.log", EVERY, first=100, count=3) == [
+    assert logs.lines(BUILD, "nova.log", EVERY, first=100, count=3).lines == [
         (100, lines[99]),
         (101, lines[100]),
         (102, lines[101]),
     ]
-    assert logs.lines(BUILD, "nova.log", EVERY, first=700, count=10) == [(700, lines[699])]
-    assert logs.lines(BUILD, "nova.log", EVERY, first=10_000, count=10) == []
+    assert logs.lines(BUILD, "nova.log", EVERY, first=700, count=10).lines == [(700, lines[699])]
+    assert logs.lines(BUILD, "nova.log", EVERY, first=10_000, count=10).lines == []
 
 
 def test_a_survey_counts_lines_errors_and_warnings(logs: LogFiles) -> None:
@@ -60,7 +63,7 @@ def test_a_level_and_a_word_choose_lines_and_keep_their_numbers(logs: LogFiles) 
     put(logs, "nova.log", data)
 
     def numbers(wanted: Wanted) -> list[int]:
-        return [number for number, _ in logs.lines(BUILD, "nova.log", wanted, first=1, count=9)]
+        return [number for number, _ in logs.lines(BUILD, "nova.log", wanted, first=1, count=9).lines]
 
     assert numbers(Wanted(level=Level.ERROR)) == [3, 6]
     assert numbers(Wanted(level=Level.WARNING)) == [3, 4, 6]
@@ -80,7 +83,7 @@ def test_a_file_that_is_no_text_is_shown_as_octets(logs: LogFiles) -> None:
 
 def test_a_line_without_an_end_is_read_in_part_and_counted_once(logs: LogFiles) -> None:
     put(logs, "long.log", b"a\n" + b"x" * 200_000 + b"\nb")
-    lines = logs.lines(BUILD, "long.log", EVERY, first=1, count=9)
+    lines = logs.lines(BUILD, "long.log", EVERY, first=1, count=9).lines
     assert [(number, len(text)) for number, text in lines] == [(1, 1), (2, 65536), (3, 1)]
 
 
@@ -98,7 +101,7 @@ def test_a_name_that_is_no_file_of_the_build_is_not_found(logs: LogFiles, name: 
 
 def test_broken_bytes_are_shown_as_broken(logs: LogFiles) -> None:
     put(logs, "b.log", b"caf\xc3\xa9 \xff\xfe\r\nnext\rsame\n")
-    assert logs.lines(BUILD, "b.log", EVERY, first=1, count=9) == [(1, "café ��"), (2, "next\rsame")]
+    assert logs.lines(BUILD, "b.log", EVERY, first=1, count=9).lines == [(1, "café ��"), (2, "next\rsame")]
 
 
 @given(st.sampled_from(MOMENTS), st.integers(-2, 2), st.integers(0, 90))
@@ -144,3 +147,84 @@ def test_a_span_before_and_after_the_log_is_empty(logs: LogFiles) -> None:
     early, late = datetime(2020, 1, 1, tzinfo=UTC), datetime(2030, 1, 1, tzinfo=UTC)
     assert logs.between(BUILD, "nova.log", early, early, limit=1000)[1] == []
     assert logs.between(BUILD, "nova.log", late, late, limit=1000)[1] == []
+
+
+def _seconds(began: float) -> float:
+    return time.process_time() - began
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        b"\n",
+        b"x",
+        b"ERROR x\n",
+        b" ERROR \n",
+        b"2026-11-21 15:39:02.101 9 ERROR y\n",
+        b"error ",
+        b"2026-11-21 15:39:02.101 9 DEBUG y\n" + b"\n" * 100_000,
+    ],
+)
+@pytest.mark.parametrize("name", ["nova.log", "libxl.log"])
+def test_a_log_made_to_be_slow_is_read_within_bounds(logs: LogFiles, name: str, piece: bytes) -> None:
+    put(logs, name, piece * ((16 << 20) // len(piece)))
+    began = time.process_time()
+    logs.survey(BUILD, name)
+    for wanted in (EVERY, Wanted(level=Level.ERROR), Wanted(level=Level.INFO), Wanted(text="unicorn")):
+        logs.lines(BUILD, name, wanted, first=2, count=500)
+    logs.between(BUILD, name, MOMENTS[0], MOMENTS[-1], limit=4_000_000)
+    assert _seconds(began) < 4
+
+
+def test_of_too_many_lines_some_are_judged_and_it_is_told_until_where(logs: LogFiles) -> None:
+    line = b"2026-11-21 15:39:02.101 9 INFO an ERROR in a text\n"
+    last = b"2026-11-21 15:39:02.102 9 ERROR y\n"
+    put(logs, "nova.log", line * MOST_LOOKED_AT + last)
+    seen = logs.survey(BUILD, "nova.log")
+    assert (seen.lines, seen.errors, seen.until) == (MOST_LOOKED_AT + 1, 0, MOST_LOOKED_AT)
+    window = logs.lines(BUILD, "nova.log", Wanted(level=Level.ERROR), first=1, count=9)
+    assert (window.lines, window.until) == ([], MOST_LOOKED_AT)
+    window = logs.lines(BUILD, "nova.log", Wanted(level=Level.ERROR), first=MOST_LOOKED_AT + 1, count=9)
+    assert (window.lines, window.until) == ([(MOST_LOOKED_AT + 1, last.decode().rstrip())], None)
+
+
+def test_a_survey_is_made_anew_when_the_file_has_changed(logs: LogFiles) -> None:
+    line = b"2026-11-21 15:39:02.101 9 ERROR y\n"
+    put(logs, "n-cpu.log", line)
+    first = logs.survey(BUILD, "n-cpu.log")
+    assert logs.survey(BUILD, "n-cpu.log") is first
+    put(logs, "n-cpu.log", line * 2)
+    assert logs.survey(BUILD, "n-cpu.log").errors == 2
+
+
+def test_what_libxl_says_in_any_case_is_an_error(logs: LogFiles) -> None:
+    head = "2026-11-21 15:39:01.990+0000: libxl: "
+    put(logs, "libxl.log", f"{head}Error: x\n{head}all well\n{head}Timed out\n{head}returned rc=-3\n".encode())
+    seen = logs.survey(BUILD, "libxl.log")
+    assert (seen.lines, seen.errors, seen.first_error) == (4, 3, 1)
+
+
+@given(
+    st.lists(st.sampled_from([b"an ERROR b", b"quiet", b"", b" ERROR ERROR ", b"x" * 70, b"error", b"w"]), max_size=40),
+    st.booleans(),
+    st.booleans(),
+    st.integers(1, 200),
+)
+def test_lines_with_words_are_those_of_a_plain_reading(
+    lines: list[bytes], ends: bool, any_case: bool, block: int
+) -> None:
+    data = b"\n".join(lines) + (b"\n" if ends and lines else b"")
+    words = (b"error", b"w") if any_case else (b" ERROR ", b"w")
+    plain = [
+        (number, line + (b"\n" if number < len(lines) or ends else b""))
+        for number, line in enumerate(lines, 1)
+        if any(word in (line.lower() if any_case else line) for word in words)
+    ]
+    with mock.patch("xenci.dashboard.logseek._BLOCK", block):
+        assert list(lines_with(BytesIO(data), words, 1, any_case=any_case)) == plain
+
+
+def test_of_a_line_that_is_longer_than_a_block_the_beginning_counts() -> None:
+    data = b"a w\n" + b"x" * 300 + b" w" + b"y" * 300 + b"\nw\n"
+    with mock.patch("xenci.dashboard.logseek._BLOCK", 16), mock.patch("xenci.dashboard.logseek.LONG", 16):
+        assert [number for number, _ in lines_with(BytesIO(data), (b"w",), 1)] == [1, 3]

@@ -16,7 +16,7 @@ from xenci.dashboard.pages.theme import _is_ours
 from xenci.dashboard.queries_builds import TestCounts
 from xenci.model.outcome import Fault, Result
 from xenci.rules.statistics import Counts, Rate
-from xenci.store.tables import BuildRow, BuildsetRow, ChangeRow, PatchsetRow, ReportRow
+from xenci.store.tables import BuildRow, BuildsetRow, ChangeRow, PatchsetRow, PhaseRow, ReportRow
 
 NOW = datetime(2026, 11, 21, 15, 0, tzinfo=UTC)
 
@@ -148,7 +148,7 @@ def _build(
     buildset = BuildsetRow(
         patchset=patchset, pipeline="check", reports=reports or [], state="done", result=result, fault=fault, reasons=[]
     )
-    asked = {"state": "done", "reasons": [], "doing": "", "uuid": "u", "job": "j", "id": 1, **more}
+    asked = {"state": "done", "reasons": [], "memory": {}, "doing": "", "uuid": "u", "job": "j", "id": 1, **more}
     return BuildRow(buildset=buildset, result=result, fault=fault, **asked)
 
 
@@ -162,6 +162,15 @@ def test_every_ending_has_a_sentence_a_tone_and_a_line(result: Result, fault: Fa
     assert opening.tone in {"good", "bad", "warn", "infra", "none", "skip"}
     assert sentences.in_words(build)
     assert sentences.of_buildset(build.buildset).sentence.endswith(".")
+
+
+@pytest.mark.parametrize("result", [Result.SKIPPED, Result.NOT_APPLICABLE])
+def test_nobody_is_told_to_recheck_what_would_end_the_same_way(result: Result) -> None:
+    assert sentences.what_now(result, Fault.NONE) == "Nothing: “recheck” would end the same way."
+
+
+def test_a_recheck_after_an_early_end_is_offered_with_its_conditions() -> None:
+    assert "of an open change" in sentences.what_now(Result.ABORTED, Fault.NONE)
 
 
 def test_only_the_changes_own_failure_is_red() -> None:
@@ -195,7 +204,7 @@ def test_a_running_build_tells_how_far_it_is() -> None:
 def test_a_rate_of_few_builds_is_not_told() -> None:
     few = sentences.of_trends(Rate(counts=Counts(passed=49)))
     assert few.sentence == "Not enough data yet for a pass rate: 49 of 50 builds have a verdict."
-    assert sentences.of_trends(Rate(counts=Counts(passed=48, change=2))).sentence == "96.0 % of changes pass."
+    assert sentences.of_trends(Rate(counts=Counts(passed=48, change=2))).sentence == "96.0 % of judged builds passed."
 
 
 def test_commands_quote_what_an_author_chose(tmp_path: Path) -> None:
@@ -206,6 +215,50 @@ def test_commands_quote_what_an_author_chose(tmp_path: Path) -> None:
     assert f"git fetch origin '{hostile}'" in made.tree
     assert any("a.b.C a.b.C.test_d 'x; reboot'" in line for line in made.node)
     assert made.operator[1] == "xenci build run 7,2 --pipeline check"
+
+
+def _again(tmp_path: Path, changed: dict[str, object], failed: tuple[str, ...] = (), **build: object) -> again.Commands:
+    settings = sample_settings(tmp_path)
+    known = settings.jobs[0].model_copy(update=changed)
+    row = _build(Result.FAILURE, Fault.CHANGE, tree_sha="t" * 40, tip_tree_sha="p" * 40, **{"job": known.name, **build})
+    return again.commands(settings.model_copy(update={"jobs": (known,)}), row, failed)
+
+
+def test_the_tree_is_pushed_and_started_by_a_ref_of_its_own(tmp_path: Path) -> None:
+    made = _again(tmp_path, {}, ("a.b.C.test_d",))
+    assert made.tree[-1] == "git push --force ssh://root@NODE/opt/stack/nova HEAD:refs/xenci/again-tip"
+    assert made.node[0] == "set -a; . /opt/cloud/env; set +a"
+    assert "rev-parse refs/xenci/again)" in made.node[1]
+    assert not any("t" * 40 in line for line in made.node)
+
+
+def test_only_the_series_of_the_branch_is_applied(tmp_path: Path) -> None:
+    carry = sample_settings(tmp_path).jobs[0].carry[0]
+    other = carry.model_copy(update={"branch": "master", "series": Path("/etc/carry/nova-master")})
+    made = _again(tmp_path, {"carry": (carry, other)})
+    assert [line for line in made.tree if line.startswith("carry=")] == [
+        "carry=/path/to/xenci/configs/carry/nova-2025.1"
+    ]
+
+
+def test_braces_of_a_configured_command_are_left_alone(tmp_path: Path) -> None:
+    node = sample_settings(tmp_path).jobs[0].node.model_copy(update={"start_nova": "start ${X} {commit} {limit}"})
+    assert _again(tmp_path, {"node": node}).node[1].startswith('start ${X} "$(git')
+
+
+def test_a_job_that_runs_nothing_or_is_gone_has_no_commands_by_hand(tmp_path: Path) -> None:
+    noop = _again(tmp_path, {"noop": True})
+    gone = _again(tmp_path, {}, job="another")
+    assert (noop.tree, noop.node, noop.runs_nothing) == ((), (), True)
+    assert (gone.tree, gone.node, gone.runs_nothing) == ((), (), False)
+
+
+def test_a_nova_that_does_not_start_is_tried_without_the_change_as_the_run_did(tmp_path: Path) -> None:
+    phases = [PhaseRow(phase="nova", run="tip")]
+    made = _again(tmp_path, {}, phases=phases, memory={"tests_tip": ["a.b.Boots"]})
+    assert "again-tip" in made.node[-2]
+    assert "a.b.Boots" in made.node[-1]
+    assert not any("again-tip" in line for line in _again(tmp_path, {}).node)
 
 
 def test_a_proof_is_told_in_words_and_in_bounds() -> None:

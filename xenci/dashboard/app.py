@@ -8,9 +8,10 @@ import traceback
 
 import structlog
 from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 from fastapi.staticfiles import StaticFiles
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DataError, OperationalError
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 
@@ -45,6 +46,8 @@ def create_app(settings: Settings, database: Database, clock: Clock) -> FastAPI:
     app.add_middleware(SecureHeaders)
     app.add_exception_handler(NotFound, _not_found)
     app.add_exception_handler(HTTPException, _refused)
+    app.add_exception_handler(RequestValidationError, _unreadable)
+    app.add_exception_handler(DataError, _no_such_value)
     app.add_exception_handler(OperationalError, _database_down)
     app.add_exception_handler(Exception, _failed)
     return app
@@ -73,6 +76,26 @@ def _refused(request: Request, error: Exception) -> Response:
             request, status=404, title="It is not there.", detail="No page has this address", remedy="Start at the top"
         )
     return _answer(request, status=error.status_code, title=str(error.detail), detail="", remedy="")
+
+
+def _no_such_value(request: Request, error: Exception) -> Response:
+    """Answer what no row can have: a number that is too large, a text with a zero."""
+    _LOG.info("dashboard.no_such_value", path=request.url.path[:200], error=str(getattr(error, "orig", error))[:200])
+    return _answer(
+        request, status=404, title="It is not there.", detail="No row has this address", remedy="Start at the top"
+    )
+
+
+def _unreadable(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    said = [f"{'.'.join(str(part) for part in one['loc'][1:])}: {one['msg']}" for one in error.errors()[:3]]
+    return _answer(
+        request,
+        status=422,
+        title="This address cannot be read.",
+        detail="; ".join(said)[:500],
+        remedy="Start at the top",
+    )
 
 
 def _database_down(request: Request, error: Exception) -> Response:

@@ -18,6 +18,9 @@ from xenci.errors import NotFound
 SOURCES = ("nova", "libvirtd", "libxl")
 #: where logs lie that are followed while a run writes them
 _FOLLOWED = "logs/"
+#: logs that are looked into, and lines that are read of all of them
+_MOST_FILES = 200
+_MOST_READ = 100_000
 #: bytes of each log that are read
 _LIMIT = 4_000_000
 #: lines that are shown
@@ -62,10 +65,12 @@ class Cause:
     """The lines that matter, and what they were chosen from."""
 
     lines: tuple[Line, ...]
-    #: lines of the span in all files
+    #: lines of the span in all files that were looked into
     read: int
     #: sources of which there is no file
     missing: tuple[str, ...]
+    #: logs that were not looked into, as there were too many or too long ones
+    left_out: int
     start: datetime
     end: datetime
 
@@ -89,10 +94,13 @@ def find(logs: LogFiles, build_uuid: str, names: Iterable[str], span: tuple[date
     found: list[Line] = []
     read = 0
     present: set[str] = set()
-    for name in _once(list(names)):
-        source = source_of(name)
-        if source not in SOURCES:
-            continue
+    asked = [(name, source) for name in _once(list(names)) if (source := source_of(name)) in SOURCES]
+    left_out = 0
+    for i, (name, source) in enumerate(asked):
+        if i >= _MOST_FILES or read >= _MOST_READ:
+            left_out = len(asked) - i
+            present.update(source for _, source in asked[i:])
+            break
         try:
             first, lines = logs.between(build_uuid, name, start, end, limit=_LIMIT)
         except NotFound:
@@ -105,6 +113,7 @@ def find(logs: LogFiles, build_uuid: str, names: Iterable[str], span: tuple[date
         lines=tuple(chosen),
         read=read,
         missing=tuple(source for source in SOURCES if source not in present),
+        left_out=left_out,
         start=start,
         end=end,
     )

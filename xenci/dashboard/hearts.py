@@ -10,6 +10,8 @@ from xenci.store.tables import HeartRow
 REQUIRED = {"listener": timedelta(minutes=3), "worker": timedelta(minutes=3)}
 #: the other loops run at longer intervals and do not end the service by their silence
 OTHERS = timedelta(minutes=30)
+#: how often the slowest loop runs; see services/tidy.py
+TIDY_EVERY = timedelta(hours=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,10 +36,14 @@ def judge(rows: Sequence[HeartRow], now: datetime) -> list[Beat]:
     return beats
 
 
-def judge_others(rows: Sequence[HeartRow], now: datetime) -> list[Beat]:
-    """Judge the loops that are not required, by name."""
+def judge_others(rows: Sequence[HeartRow], now: datetime, *, reconcile_every: timedelta) -> list[Beat]:
+    """Judge the loops that are not required, by name; one is silent when it has missed a turn."""
+    limits = {"tidy": 2 * TIDY_EVERY, "reconcile": max(OTHERS, 2 * reconcile_every)}
     others = [row for row in rows if row.name.split(":")[0].split("-")[0] not in REQUIRED]
-    return [_beat(row.name, row, OTHERS, now, is_required=False) for row in sorted(others, key=lambda r: r.name)]
+    return [
+        _beat(row.name, row, limits.get(row.name, OTHERS), now, is_required=False)
+        for row in sorted(others, key=lambda row: row.name)
+    ]
 
 
 def _beat(name: str, row: HeartRow | None, limit: timedelta, now: datetime, *, is_required: bool) -> Beat:

@@ -1,24 +1,36 @@
 """Reads parts of a build's files: a range of lines, the lines of a level or with a word, or those of a span of time.
 
-Nothing is indexed: going through the largest file that a node may send (64 MB) takes some tenths of a second, and a
-moment is found by halving, as a log's times ascend.
+Nothing is indexed: the largest file that a node may send (64 MB) is gone through by blocks, a moment is found by
+halving, as a log's times ascend, and what a survey found is remembered while the file stays the same. Lines are looked
+into up to a bound, and what was left out is told.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import BinaryIO
 
 from xenci.artifacts.port import ArtifactStore, BadName
-from xenci.dashboard.loglines import Level, parse, source_of, time_of
+from xenci.dashboard.loglines import Level, parse, source_of
+from xenci.dashboard.logseek import count_lines, is_text, lines_with, numbered, offset_of, seek_line, timed_line
 from xenci.errors import NotFound
 
-_BLOCK = 1 << 20
-#: of a longer line only so much is read
-_LONG = 1 << 16
-#: a line that holds none of these words cannot be an error or a warning
-_GRAVE = (b"ERR", b"err", b"CRIT", b"WARN", b"warn", b"fail", b"annot", b"nable", b"nvalid", b"ime", b"rc=")
+#: lines of one file whose levels are looked at for one page
+MOST_LOOKED_AT = 20_000
+#: lines of one file that a span of time may have
+_MOST_OF_SPAN = 40_000
+#: files whose surveys are remembered
+_REMEMBERED = 500
+#: a line that holds none of these words is below the level; libxl's are written in any case
+_WORDS: dict[Level, tuple[bytes, ...]] = {
+    Level.ERROR: (b" ERROR ", b" CRITICAL ", b": error : "),
+    Level.WARNING: (b" WARNING ", b": warning : "),
+    Level.INFO: (b" INFO ", b" AUDIT ", b": info : "),
+}
+_WORDS_OF_LIBXL = (b"error", b"fail", b"cannot", b"unable", b"invalid", b"time", b"rc=-")
 _RANKS = {Level.ERROR: 3, Level.WARNING: 2, Level.INFO: 1, Level.DEBUG: 0, Level.NONE: 0}
 
 
@@ -33,6 +45,18 @@ class Survey:
     #: number of the first line that is an error
     first_error: int | None
     is_text: bool
+    #: the last line whose level was looked at, if there were too many to look at all
+    until: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """Some lines of a file."""
+
+    #: number and text
+    lines: list[tuple[int, str]]
+    #: the last line that was looked at, if there were too many to look at all
+    until: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +78,7 @@ class LogFiles:
 
     def __init__(self, store: ArtifactStore) -> None:
         self.store = store
+        self._seen: dict[tuple[str, str, int, int], Survey] = {}
 
     @contextmanager
     def open(self, build: str, name: str) -> Iterator[BinaryIO]:
@@ -66,39 +91,37 @@ class LogFiles:
             yield file
 
     def survey(self, build: str, name: str) -> Survey:
-        """Look through a whole file. Raises NotFound."""
-        source = source_of(name)
-        lines = errors = warnings = 0
-        first_error: int | None = None
+        """Look through a whole file, or remember what was found in it. Raises NotFound."""
         with self.open(build, name) as file:
-            size = _size(file)
-            if not is_text(file):
-                return Survey(size=size, lines=0, errors=0, warnings=0, first_error=None, is_text=False)
-            for lines, line in _numbered(file, 1):
-                match _level(line, source):
-                    case Level.ERROR:
-                        errors += 1
-                        first_error = first_error or lines
-                    case Level.WARNING:
-                        warnings += 1
-        return Survey(size=size, lines=lines, errors=errors, warnings=warnings, first_error=first_error, is_text=True)
+            stat = os.fstat(file.fileno())
+            key = (build, name, stat.st_size, stat.st_mtime_ns)
+            seen = self._seen.get(key)
+            if seen is None:
+                if len(self._seen) >= _REMEMBERED:
+                    self._seen.clear()
+                seen = self._seen[key] = _survey(file, source_of(name))
+        return seen
 
-    def lines(self, build: str, name: str, wanted: Wanted, *, first: int, count: int) -> list[tuple[int, str]]:
-        """Return at most `count` wanted lines from line `first` on, with their numbers. Raises NotFound."""
+    def lines(self, build: str, name: str, wanted: Wanted, *, first: int, count: int) -> Window:
+        """Return at most `count` wanted lines from line `first` on. Raises NotFound."""
         source = source_of(name)
         text = wanted.text.lower().encode()
-        found = []
+        found: list[tuple[int, str]] = []
         with self.open(build, name) as file:
             seek_line(file, first)
-            for number, line in _numbered(file, first):
-                if not wanted.is_all and (
-                    (text and text not in line.lower()) or _RANKS[_level(line, source)] < _RANKS[wanted.level]
-                ):
-                    continue
-                found.append((number, _text(line)))
-                if len(found) >= count:
-                    break
-        return found
+            if wanted.is_all:
+                return Window(lines=[(number, _text(line)) for number, line in islice(numbered(file, first), count)])
+            by_level = _RANKS[wanted.level] > 0
+            words = _words(wanted.level, source) if by_level else (text,)
+            suspects = lines_with(file, words, first, any_case=not by_level or source == "libxl")
+            for looked_at, (number, line) in enumerate(suspects):
+                if looked_at >= MOST_LOOKED_AT:
+                    return Window(lines=found, until=number - 1)
+                if text in line.lower() and _RANKS[_level(line, source)] >= _RANKS[wanted.level]:
+                    found.append((number, _text(line)))
+                    if len(found) >= count:
+                        break
+        return Window(lines=found)
 
     def octets(self, build: str, name: str, *, first: int, count: int) -> list[tuple[int, str]]:
         """Return `count` rows of sixteen octets from row `first` on, as digits and signs. Raises NotFound."""
@@ -129,105 +152,58 @@ class LogFiles:
         """
         with self.open(build, name) as file:
             size = _size(file)
+            _, begins = timed_line(file, 0, size)
+            if begins is not None and begins > end:
+                return 1, []
             at = offset_of(file, size, start)
             stop = offset_of(file, size, end, after=True)
             if stop - at > limit:
-                at, _ = _timed_line(file, stop - limit, stop)
+                at, _ = timed_line(file, stop - limit, stop)
             first = count_lines(file, at) + 1
             file.seek(at)
-            data = file.read(max(0, stop - at))
-        return first, [_text(line) for line in data.removesuffix(b"\n").split(b"\n")] if data else []
+            data = file.read(max(0, stop - at)).removesuffix(b"\n")
+        if not data:
+            return first, []
+        lines = data.rsplit(b"\n", _MOST_OF_SPAN)
+        if len(lines) > _MOST_OF_SPAN:
+            first += lines.pop(0).count(b"\n") + 1
+        return first, [_text(line) for line in lines]
 
 
-def is_text(file: BinaryIO) -> bool:
-    """Tell whether a file's beginning has no zero octet; goes back to the beginning."""
+def _survey(file: BinaryIO, source: str | None) -> Survey:
+    size = _size(file)
+    if not is_text(file):
+        return Survey(size=size, lines=0, errors=0, warnings=0, first_error=None, is_text=False)
+    lines = count_lines(file, size)
     file.seek(0)
-    head = file.read(4096)
-    file.seek(0)
-    return b"\0" not in head
-
-
-def count_lines(file: BinaryIO, end: int) -> int:
-    """Count the lines that begin before the offset `end`."""
-    file.seek(0)
-    lines = 0
-    left = end
-    last = b"\n"
-    while left > 0 and (block := file.read(min(_BLOCK, left))):
-        lines += block.count(b"\n")
-        last = block[-1:]
-        left -= len(block)
-    return lines + (last != b"\n")
-
-
-def seek_line(file: BinaryIO, number: int) -> None:
-    """Go to the beginning of a line, from 1; to the end if there are fewer."""
-    file.seek(0)
-    wanted = number - 1
-    base = 0
-    while wanted > 0 and (block := file.read(_BLOCK)):
-        have = block.count(b"\n")
-        if have < wanted:
-            wanted -= have
-            base += len(block)
-            continue
-        at = -1
-        for _ in range(wanted):
-            at = block.index(b"\n", at + 1)
-        file.seek(base + at + 1)
-        return
-
-
-def offset_of(file: BinaryIO, size: int, moment: datetime, *, after: bool = False) -> int:
-    """Return the offset of the first line at or after a moment; with `after`, of the first one after it."""
-    low, high = 0, size
-    while low < high:
-        middle = (low + high) // 2
-        begins, at = _timed_line(file, middle, high)
-        if at is None or at > moment or (at == moment and not after):
-            high = middle
-        else:
-            low = begins + 1
-    begins, at = _timed_line(file, low, size)
-    return begins if at is not None else size
-
-
-def _timed_line(file: BinaryIO, offset: int, end: int) -> tuple[int, datetime | None]:
-    """Return offset and time of the first line with a time that begins at `offset` or later, before `end`."""
-    if offset == 0:
-        file.seek(0)
-    else:
-        file.seek(offset - 1)
-        while (part := file.readline(_LONG)) and not part.endswith(b"\n"):
-            pass
-    while (begins := file.tell()) < end:
-        line = file.readline(_LONG)
-        if not line:
+    errors = warnings = 0
+    first_error: int | None = None
+    until: int | None = None
+    suspects = lines_with(file, _words(Level.WARNING, source), 1, any_case=source == "libxl")
+    for looked_at, (number, line) in enumerate(suspects):
+        if looked_at >= MOST_LOOKED_AT:
+            until = number - 1
             break
-        at = time_of(line[:64].decode("ascii", "replace"))
-        if at is not None:
-            return begins, at
-        while line and not line.endswith(b"\n"):
-            line = file.readline(_LONG)
-    return end, None
+        match _level(line, source):
+            case Level.ERROR:
+                errors += 1
+                first_error = first_error or number
+            case Level.WARNING:
+                warnings += 1
+    return Survey(
+        size=size, lines=lines, errors=errors, warnings=warnings, first_error=first_error, is_text=True, until=until
+    )
 
 
-def _numbered(file: BinaryIO, first: int) -> Iterator[tuple[int, bytes]]:
-    """Go through the lines from where the file stands, the beginning of each long one at most."""
-    number = first
-    while line := file.readline(_LONG):
-        part = line
-        while part and not part.endswith(b"\n"):
-            part = file.readline(_LONG)
-        yield number, line
-        number += 1
+def _words(level: Level, source: str | None) -> tuple[bytes, ...]:
+    """Return the words of which a line of a level, or above it, holds one."""
+    if source == "libxl":
+        return _WORDS_OF_LIBXL + tuple(word.lower() for words in _WORDS.values() for word in words)
+    return tuple(word for other, words in _WORDS.items() if _RANKS[other] >= _RANKS[level] for word in words)
 
 
 def _level(line: bytes, source: str | None) -> Level:
-    head = line[:500]
-    if not any(word in head for word in _GRAVE) and b" INFO " not in head and b": info :" not in head:
-        return Level.NONE
-    return parse(head.decode("utf-8", "replace"), source).level
+    return parse(line[:500].decode("utf-8", "replace"), source).level
 
 
 def _size(file: BinaryIO) -> int:

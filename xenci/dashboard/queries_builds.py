@@ -33,6 +33,10 @@ class Filters:
     since: str = "14 days"
     #: only builds that ended on this day, YYYY-MM-DD
     day: str = ""
+    #: only builds that ended on this day or later, YYYY-MM-DD
+    ended: str = ""
+    #: `yes`: only builds that had a node
+    node: str = ""
     #: `-1`, `+1` or `0`: what was voted on their buildset
     vote: str = ""
     #: `no`: finished without evidence of Xen
@@ -159,12 +163,16 @@ def _conditions(filters: Filters, now: datetime) -> list[ColumnElement[bool]]:
             wanted.append(column == value)
     if filters.day:
         wanted.append(func.to_char(BuildRow.finished_at, "YYYY-MM-DD") == filters.day)
+    elif filters.ended:
+        wanted.append(func.to_char(BuildRow.finished_at, "YYYY-MM-DD") >= filters.ended)
     elif (span := SPANS.get(filters.since, SPANS["14 days"])) is not None:
         wanted.append(or_(BuildRow.created_at >= now - span, BuildRow.finished_at.is_(None)))
     if filters.vote in ("-1", "+1"):
         wanted.append(BuildsetRow.vote == int(filters.vote))
     elif filters.vote == "0":
         wanted.append(and_(BuildsetRow.vote.is_(None), BuildRow.finished_at.is_not(None)))
+    if filters.node == "yes":
+        wanted.append(BuildRow.node_id.is_not(None))
     if filters.evidence == "no":
         wanted.append(BuildRow.finished_at.is_not(None))
         wanted.append(~exists().where(EvidenceRow.build_id == BuildRow.id))

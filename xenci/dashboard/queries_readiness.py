@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select
-from sqlalchemy.orm import Session, joinedload, selectinload
+from sqlalchemy import exists, func, or_, select
+from sqlalchemy.orm import Session, aliased, joinedload, selectinload
 
 from xenci.config.models import Settings
 from xenci.model.build import ReportState, Run
@@ -37,20 +37,19 @@ _SPAN = timedelta(days=31)
 def facts_of(session: Session, settings: Settings, now: datetime) -> ReadinessFacts:
     """Return the facts of one installation."""
     since = now - _SPAN
-    uploaded = session.scalars(
-        select(PatchsetRow).where(PatchsetRow.uploaded_at >= since).options(joinedload(PatchsetRow.change))
-    ).all()
     triggered = session.scalars(
         select(BuildsetRow)
         .where(BuildsetRow.triggered_at >= since)
         .options(
-            joinedload(BuildsetRow.patchset).joinedload(PatchsetRow.change),
+            joinedload(BuildsetRow.patchset)
+            .load_only(PatchsetRow.id)
+            .joinedload(PatchsetRow.change)
+            .load_only(ChangeRow.project),
             selectinload(BuildsetRow.reports),
             selectinload(BuildsetRow.builds).options(joinedload(BuildRow.node), selectinload(BuildRow.evidence)),
         )
     ).all()
     # where CIs are tried, and where nothing is run, nothing is shown about Xen
-    patchsets = [row for row in uploaded if not settings.gerrit.is_sandbox(row.change.project)]
     noops = {job.name for job in settings.jobs if job.noop}
     buildsets = [
         row
@@ -58,19 +57,15 @@ def facts_of(session: Session, settings: Settings, now: datetime) -> ReadinessFa
         if not settings.gerrit.is_sandbox(row.patchset.change.project)
         and not (row.builds and all(build.job in noops for build in row.builds))
     ]
-    last = _last_numbers(session)
+    last_success_at, last_report_at = _last_moments(session, settings, noops)
     return ReadinessFacts(
-        patchsets=tuple(_patchset(row, last) for row in patchsets),
+        patchsets=tuple(_patchsets(session, since, settings)),
         buildsets=tuple(_buildset(row) for row in buildsets),
         builds=tuple(_build(row, build) for row in buildsets for build in row.builds),
         comments=tuple(_comments(session, since, settings)),
         providers=tuple(ProviderFact(name=p.name, failure_domain=p.failure_domain) for p in settings.providers),
-        last_success_at=session.scalar(
-            select(func.max(BuildRow.finished_at)).where(
-                BuildRow.result == Result.SUCCESS, BuildRow.node_id.is_not(None)
-            )
-        ),
-        last_report_at=session.scalar(select(func.max(ReportRow.posted_at))),
+        last_success_at=last_success_at,
+        last_report_at=last_report_at,
         account_name=account_name(session, settings),
         contact=settings.contact,
         is_lab=settings.is_lab,
@@ -91,18 +86,40 @@ def account_name(session: Session, settings: Settings) -> str:
     return name or ""
 
 
-def _last_numbers(session: Session) -> dict[int, int]:
-    rows = session.execute(select(PatchsetRow.change_id, func.max(PatchsetRow.number)).group_by(PatchsetRow.change_id))
-    return {change_id: number for change_id, number in rows}  # noqa: C416 a row is no pair for mypy
-
-
-def _patchset(row: PatchsetRow, last: dict[int, int]) -> PatchsetFact:
-    return PatchsetFact(
-        id=row.id,
-        uploaded_at=row.uploaded_at,
-        not_run=row.not_run,
-        is_superseded=row.number < last[row.change_id] or row.change.status != "NEW",
+def _last_moments(session: Session, settings: Settings, noops: set[str]) -> tuple[datetime | None, datetime | None]:
+    """Return when the last build succeeded and the last report was posted, of those that show something about Xen."""
+    projects = [p for p in session.scalars(select(ChangeRow.project).distinct()) if not settings.gerrit.is_sandbox(p)]
+    success = select(func.max(BuildRow.finished_at)).join(BuildRow.buildset)
+    success = success.where(BuildRow.result == Result.SUCCESS, BuildRow.node_id.is_not(None))
+    report = select(func.max(ReportRow.posted_at)).join(BuildsetRow, BuildsetRow.id == ReportRow.buildset_id)
+    report = report.where(or_(~BuildsetRow.builds.any(), BuildsetRow.builds.any(BuildRow.job.not_in(noops))))
+    last_success_at, last_report_at = (
+        session.scalar(query.join(BuildsetRow.patchset).join(PatchsetRow.change).where(ChangeRow.project.in_(projects)))
+        for query in (success, report)
     )
+    return last_success_at, last_report_at
+
+
+def _patchsets(session: Session, since: datetime, settings: Settings) -> Iterable[PatchsetFact]:
+    """Read the patch sets by columns: there may be tens of thousands, with all their files."""
+    newer = aliased(PatchsetRow)
+    rows = session.execute(
+        select(
+            PatchsetRow.id,
+            PatchsetRow.uploaded_at,
+            PatchsetRow.not_run,
+            ChangeRow.project,
+            ChangeRow.status,
+            exists().where(newer.change_id == PatchsetRow.change_id, newer.number > PatchsetRow.number),
+        )
+        .join(PatchsetRow.change)
+        .where(PatchsetRow.uploaded_at >= since)
+    )
+    for id, uploaded_at, not_run, project, status, has_newer in rows:
+        if not settings.gerrit.is_sandbox(project):
+            yield PatchsetFact(
+                id=id, uploaded_at=uploaded_at, not_run=not_run, is_superseded=has_newer or status != "NEW"
+            )
 
 
 def _buildset(row: BuildsetRow) -> BuildsetFact:
@@ -155,7 +172,7 @@ def _saw_own_guest(row: BuildRow) -> bool:
 
 def _comments(session: Session, since: datetime, settings: Settings) -> Iterable[CommentFact]:
     rows = session.execute(
-        select(CommentRow, PatchsetRow.id, ChangeRow.project)
+        select(CommentRow, PatchsetRow.id, PatchsetRow.not_run, ChangeRow.project)
         .join(ChangeRow, ChangeRow.number == CommentRow.change)
         .join(
             PatchsetRow,
@@ -163,7 +180,7 @@ def _comments(session: Session, since: datetime, settings: Settings) -> Iterable
         )
         .where(CommentRow.posted_at >= since)
     )
-    for row, patchset_id, project in rows:
+    for row, patchset_id, not_run, project in rows:
         if settings.gerrit.is_sandbox(project):
             continue
         said = Message(
@@ -180,4 +197,5 @@ def _comments(session: Session, since: datetime, settings: Settings) -> Iterable
             posted_at=row.posted_at,
             key=(message_key(said) or "") if row.kind == "recheck" else "",
             is_eligible=row.is_eligible,
+            is_wanted=not_run is None,
         )

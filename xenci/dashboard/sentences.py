@@ -115,7 +115,9 @@ def of_trends(rate: Rate) -> Opening:
     if rate.share is None:
         sentence = f"Not enough data yet for a pass rate: {number(counts.judged)} of {rate.need} builds have a verdict."
         return Opening(tone="none", word="", sentence=sentence, small=small, now="")
-    return Opening(tone="good", word="", sentence=f"{100 * rate.share:.1f} % of changes pass.", small=small, now="")
+    return Opening(
+        tone="good", word="", sentence=f"{100 * rate.share:.1f} % of judged builds passed.", small=small, now=""
+    )
 
 
 def said(buildset: BuildsetRow) -> str:
@@ -151,8 +153,12 @@ def what_now(result: str | None, fault: str | None) -> str:
             return "Rebase the change; the new patch set is run."
         case Result.CARRY_CONFLICT, _:
             return "Nothing is asked of the author. The working group mends the carried series; “recheck” runs it then."
-        case ((Result.ABORTED | Result.SKIPPED | Result.NOT_APPLICABLE), _):
-            return "Comment “recheck” to run the current patch set all the same."
+        case ((Result.SKIPPED | Result.NOT_APPLICABLE), _):
+            return "Nothing: “recheck” would end the same way."
+        case Result.ABORTED, _:
+            return (
+                "“recheck” runs the current patch set of an open change that is neither private nor work in progress."
+            )
         case _:
             return "This says nothing about the change. Comment “recheck” to run it again."
 

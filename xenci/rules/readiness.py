@@ -58,9 +58,15 @@ def _b0(facts: ReadinessFacts, now: datetime) -> CriterionState:
     seen = [b for b in facts.builds if b.offers_xen is not None and is_recent(b.finished_at, now)]
     bad = [b.id for b in seen if not b.offers_xen]
     carried = sum(1 for b in seen if b.offers_xen and b.carried)
-    why = f"{carried} of them by a carried series: upstream has no Xen driver since 23.0.0." if carried else ""
+    why = f"{carried} of them by a carried series: upstream has no Xen driver since 23.0.0. " if carried else ""
     return counted(
-        "B0", good=len(seen) - len(bad), bad=bad, kind="builds", noun="builds", bad_text="without the driver", why=why
+        "B0",
+        good=len(seen) - len(bad),
+        bad=bad,
+        kind="builds",
+        noun="builds whose own guest was seen on Xen",
+        bad_text="without the driver",
+        why=f"{why}A build without one is not counted, so a tree without the driver only makes them fewer.",
     )
 
 

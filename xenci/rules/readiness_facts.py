@@ -149,6 +149,8 @@ class CommentFact:
     key: str = ""
     #: the patch set was current and the change open when it was written
     is_eligible: bool = True
+    #: a pipeline wants the patch set
+    is_wanted: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -67,9 +67,8 @@ def b6(facts: ReadinessFacts, now: datetime) -> CriterionState:
 def b7(facts: ReadinessFacts, now: datetime) -> CriterionState:
     """Rechecks on open, current patch sets that a pipeline wants, and that a run answered."""
     runs = by_patchset(facts.buildsets)
-    unwanted = {patchset.id for patchset in facts.patchsets if patchset.not_run is not None} - runs.keys()
-    rechecks = [c for c in facts.comments if c.kind == "recheck" and c.is_eligible and c.patchset_id not in unwanted]
-    asked = [c for c in rechecks if is_recent(c.posted_at, now)]
+    rechecks = [c for c in facts.comments if c.kind == "recheck" and c.is_eligible]
+    asked = [c for c in rechecks if is_recent(c.posted_at, now) and (c.is_wanted or c.patchset_id in runs)]
     bad = [c.id for c in asked if not _is_answered(c, runs.get(c.patchset_id, [])) and now - c.posted_at > GRACE]
     good = sum(1 for c in asked if _is_answered(c, runs.get(c.patchset_id, [])))
     return counted(

@@ -1,5 +1,6 @@
 """One build: live while it runs; afterwards its verdict, the failing test with the lines around it, and the proofs."""
 
+from datetime import datetime
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -7,7 +8,7 @@ from fastapi.responses import HTMLResponse
 from sqlalchemy.orm import Session
 
 from xenci.dashboard import again, cause, proofs, queries_builds, queries_tests, sentences
-from xenci.dashboard.files import File, files_of
+from xenci.dashboard.files import files_of
 from xenci.dashboard.queries_builds import TestCounts
 from xenci.dashboard.queries_tests import Failure
 from xenci.dashboard.site import Site, site_of
@@ -18,6 +19,8 @@ from xenci.store.tables import BuildRow, PhaseRow
 router = APIRouter()
 #: lines that are shown of a start of Nova that failed
 _LAST = 25
+#: failed tests in the commands to do a build again
+_AGAIN = 10
 
 
 @router.get("/build/{uuid}", response_class=HTMLResponse, include_in_schema=False)
@@ -27,19 +30,26 @@ def build(request: Request, uuid: str) -> HTMLResponse:
     with site.database.session() as session:
         row = queries_builds.build_by_uuid(session, uuid)
         failures = queries_tests.failures_of(session, row)
-        here = files_of(site.logs.store, row)
+        span = _span(session, row, failures)
+    # without a session: large files take a while
+    here = files_of(site.logs.store, row)
+    names = [file.name for file in here if not file.is_gone]
+    lines = cause.find(site.logs, row.uuid, names, span) if span else None
+    last_words = _last_words(site, row)
+    with site.database.session() as session:
         return site.page(
             request,
             session,
             "build.html",
             **_live(session, row),
             failures=failures,
-            lines=_cause(site, session, row, failures, here),
-            last_words=_last_words(site, row),
+            lines=lines,
+            last_words=last_words,
             files=here,
             proofs=proofs.runs(row.proof),
             told=proofs.told,
-            commands=again.commands(site.settings, row, tuple(f.test.test_id for f in failures[:10])),
+            commands=again.commands(site.settings, row, tuple(f.test.test_id for f in failures[:_AGAIN])),
+            again_most=_AGAIN,
             keep=site.settings.artifacts.keep,
         )
 
@@ -76,21 +86,17 @@ def _never_started(row: BuildRow) -> int:
     return number if isinstance(number, int) else 0
 
 
-def _cause(
-    site: Site, session: Session, row: BuildRow, failures: list[Failure], here: list[File]
-) -> cause.Cause | None:
-    """Look for the lines around the first failure, or else around the end of the phase that broke."""
+def _span(session: Session, row: BuildRow, failures: list[Failure]) -> tuple[datetime, datetime] | None:
+    """Return the time to look at: around the first failure, or else around the end of the phase that broke."""
     if row.fault in (None, Fault.NONE) and not failures:
         return None
     chosen = failures[0].test if failures else None
-    names = [file.name for file in here if not file.is_gone]
     if chosen is not None and chosen.finished_at is not None:
-        span = cause.span_of(chosen.started_at, chosen.finished_at, queries_tests.previous_end(session, chosen))
-        return cause.find(site.logs, row.uuid, names, span)
+        return cause.span_of(chosen.started_at, chosen.finished_at, queries_tests.previous_end(session, chosen))
     broken = _broken(row)
     if broken is None or broken.finished_at is None:
         return None
-    return cause.find(site.logs, row.uuid, names, cause.span_of(broken.started_at, broken.finished_at, None))
+    return cause.span_of(broken.started_at, broken.finished_at, None)
 
 
 def _broken(row: BuildRow) -> PhaseRow | None:

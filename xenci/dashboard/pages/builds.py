@@ -35,6 +35,8 @@ def read_filters(
     cloud: Word = "",
     since: Word = "14 days",
     day: Word = "",
+    ended: Word = "",
+    node: Word = "",
     vote: Word = "",
     evidence: Word = "",
     before: Key = None,
@@ -51,6 +53,8 @@ def read_filters(
         cloud=cloud,
         since=since if since in queries.SPANS else "14 days",
         day=day,
+        ended=ended,
+        node=node,
         # a browser reads the plus of `+1` as a space
         vote=vote.replace(" ", "+"),
         evidence=evidence,

@@ -25,7 +25,7 @@ def health(request: Request) -> HTMLResponse:
             alarms=open_alarms(session),
             closed=queries_health.closed_alarms(session),
             beats=hearts.judge(rows, now),
-            others=hearts.judge_others(rows, now),
+            others=hearts.judge_others(rows, now, reconcile_every=site.settings.gerrit.reconcile_every),
             outbox=queries_health.outbox(session),
             conflicts=queries_health.carry_conflicts(session),
             queue=queries_builds.queue_counts(session),

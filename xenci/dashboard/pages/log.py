@@ -1,6 +1,7 @@
 """A build's files: as lines with numbers and levels, in windows; and raw, as text that no browser obeys."""
 
 import posixpath
+import re
 from collections.abc import Iterator
 from typing import Annotated
 from urllib.parse import quote, urlencode
@@ -9,7 +10,7 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse, Response, StreamingResponse
 
 from xenci.dashboard import queries_builds
-from xenci.dashboard.logfiles import LogFiles, Survey, Wanted
+from xenci.dashboard.logfiles import LogFiles, Survey, Wanted, Window
 from xenci.dashboard.loglines import Level, parse, source_of
 from xenci.dashboard.security import FILE_POLICY
 from xenci.dashboard.site import site_of
@@ -27,29 +28,32 @@ def log(
     request: Request,
     uuid: str,
     name: str,
-    first: int = 0,
-    at: int = 0,
+    first: str = "",
+    at: str = "",
     level: str = "",
     q: Annotated[str, Query(max_length=200)] = "",
     wrap: str = "",
 ) -> HTMLResponse:
     """Show a window of a file: from line `first` on, or around line `at`; `first=-1` is the end."""
     site = site_of(request)
+    line = _number(at)
     wanted = Wanted(level=Level(level) if level in set(Level) else Level.NONE, text=q)
     with site.database.session() as session:
         build = queries_builds.build_by_uuid(session, uuid)
-        seen = site.logs.survey(uuid, name)
-        total = seen.lines if seen.is_text else -(-seen.size // 16)
-        start = _start(first, at, total)
-        lines = _window(site.logs, uuid, name, seen, wanted, start)
-        last = lines[-1][0] if lines else start
-        here = f"/log/{uuid}/{quote(name)}"
+    # without a session: a large file takes a while
+    seen = site.logs.survey(uuid, name)
+    total = seen.lines if seen.is_text else -(-seen.size // 16)
+    start = _start(_number(first), line, total)
+    found = _window(site.logs, uuid, name, seen, wanted, start)
+    last = found.lines[-1][0] if found.lines else start
+    here = f"/log/{uuid}/{quote(name)}"
 
-        def address(**changes: object) -> str:
-            asked = {"level": wanted.level, "q": q, "wrap": wrap} | changes
-            kept = {key: value for key, value in asked.items() if value not in ("", 0, None)}
-            return here + (f"?{urlencode(kept)}" if kept else "")
+    def address(**changes: object) -> str:
+        asked = {"level": wanted.level, "q": q, "wrap": wrap} | changes
+        kept = {key: value for key, value in asked.items() if value not in ("", 0, None)}
+        return here + (f"?{urlencode(kept)}" if kept else "")
 
+    with site.database.session() as session:
         return site.page(
             request,
             session,
@@ -62,15 +66,21 @@ def log(
             total=total,
             wanted=wanted,
             is_wrapped=wrap != "no",
-            lines=[(number, parse(text, source_of(name)), text) for number, text in lines],
+            lines=[(number, parse(text, source_of(name)), text) for number, text in found.lines],
+            until=found.until,
             start=start,
             last=last,
-            at=at,
+            at=line,
             window=WINDOW,
             address=address,
             action=here,
             parent=posixpath.dirname(name),
         )
+
+
+def _number(text: str) -> int:
+    """Read a line's number; a form sends an empty text for none, and what is no number means none too."""
+    return int(text) if re.fullmatch(r"\s*-?[0-9]{1,12}\s*", text) else 0
 
 
 def _start(first: int, at: int, total: int) -> int:
@@ -81,9 +91,9 @@ def _start(first: int, at: int, total: int) -> int:
     return max(1, min(first, max(total, 1)))
 
 
-def _window(logs: LogFiles, uuid: str, name: str, seen: Survey, wanted: Wanted, start: int) -> list[tuple[int, str]]:
+def _window(logs: LogFiles, uuid: str, name: str, seen: Survey, wanted: Wanted, start: int) -> Window:
     if not seen.is_text:
-        return logs.octets(uuid, name, first=start, count=WINDOW)
+        return Window(lines=logs.octets(uuid, name, first=start, count=WINDOW))
     return logs.lines(uuid, name, wanted, first=start, count=WINDOW)
 
 

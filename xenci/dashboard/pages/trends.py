@@ -1,12 +1,15 @@
 """The pass rate by day, apart from our own faults; and how long waits, runs and reports take."""
 
 from datetime import timedelta
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import HTMLResponse
 
 from xenci.dashboard import charts, queries_builds, queries_trends, sentences
+from xenci.dashboard.pages.builds import address
+from xenci.dashboard.queries_builds import Filters
 from xenci.dashboard.site import site_of
 from xenci.rules import statistics
 
@@ -43,7 +46,8 @@ def trends(
             curve=charts.rate_curve(days) if rate.share is not None else None,
             most=most,
             pieces=pieces,
-            durations=queries_trends.durations(session, since=begins),
+            durations=queries_trends.durations(session, since=begins, job=job, branch=branch, cloud=cloud),
+            builds=partial(address, Filters(job=job, branch=branch, cloud=cloud, ended=first.isoformat(), node="yes")),
         )
 
 
