@@ -5,13 +5,14 @@ import re
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from html import unescape
-from typing import BinaryIO
+from typing import Any, BinaryIO
 from urllib.parse import parse_qs, urldefrag, urljoin, urlsplit
 
 import pytest
 from fastapi.testclient import TestClient
 from httpx import Response
 from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy import delete, event
 
 from tests.browser.conftest import World
 from tests.browser.reading import Page
@@ -25,6 +26,7 @@ from xenci.model.outcome import Fault, Result
 from xenci.rules.statistics import Ended
 from xenci.store import marks
 from xenci.store.database import Database
+from xenci.store.tables import NodeRow, TestRow
 
 PAGES = ("/", "/builds", "/builds?since=all", "/trends", "/nodes", "/health")
 
@@ -173,6 +175,18 @@ def test_a_build_shows_its_tree_carry_proof_evidence_and_how_to_do_it_again(worl
         f"xenci build run {number},1 --pipeline check",
     ):
         assert part in words, part
+
+
+def test_a_build_that_runs_nothing_has_nothing_to_prove_or_to_do_by_hand(world: World) -> None:
+    path = world.build("waiting")
+    assert "A build of tests without evidence never votes." in read(world, path).words
+    noop = world.settings.jobs[0].model_copy(update={"noop": True})
+    client = TestClient(create_app(world.settings.model_copy(update={"jobs": (noop,)}), world.database, now))
+    words = Page(client.get(path).text).words
+    assert words.count("Nothing was run, so nothing is to be proved.") == 2
+    assert "never votes" not in words
+    assert "runs nothing, so there is nothing to do by hand." in words
+    assert "As an author: comment" in words
 
 
 def test_a_test_that_hangs_is_named(world: World) -> None:
@@ -487,6 +501,50 @@ def test_a_day_with_builds_of_which_none_is_judged_says_so(world: World, monkeyp
     text = world.client.get("/trends").text
     assert "<small>none judged</small>" in text
     assert "<small>no build</small>" not in text
+
+
+def test_many_failed_tests_are_listed_with_few_queries(world: World) -> None:
+    uuid = world.sample.builds["lost"]
+    with world.database.session() as session:
+        build = queries_builds.build_by_uuid(session, uuid)
+        made = [
+            TestRow(build_id=build.id, run="first", test_id=f"a.b.C.test_{i}", status=status, detail=f"said {i} " * 200)
+            for i, status in enumerate(["fail"] * 70 + ["skip"] * 5)
+        ]
+        session.add_all(made)
+    asked: list[str] = []
+
+    def listener(*args: Any) -> None:
+        asked.append(args[2])
+
+    event.listen(world.database.engine, "before_cursor_execute", listener)
+    try:
+        page = read(world, f"/build/{uuid}/tests")
+    finally:
+        event.remove(world.database.engine, "before_cursor_execute", listener)
+        with world.database.session() as session:
+            session.execute(delete(TestRow).where(TestRow.id.in_([row.id for row in made])))
+    assert len(asked) < 30
+    assert page.words.count("Traceback") == 50
+    assert f"/build/{uuid}/tests?run=first&q=a.b.C.test_69" in page.links
+    assert "said 71" in page.words
+    assert len(page.words) < 200_000
+
+
+def test_the_newest_failed_launch_is_the_last_one(world: World) -> None:
+    at = now()
+    with world.database.session() as session:
+        made = [
+            NodeRow(name=f"failed-{i}", label="xen", provider="ca", state="deleting", failure="no-ssh", reason=reason,
+                    created_at=at, state_at=at)
+            for i, reason in enumerate(["the older one", "the newer one"])
+        ]  # fmt: skip
+        session.add_all(made)
+    try:
+        assert "Last: no-ssh. the newer one" in read(world, "/nodes").words
+    finally:
+        with world.database.session() as session:
+            session.execute(delete(NodeRow).where(NodeRow.id.in_([row.id for row in made])))
 
 
 def test_metrics_can_be_read_by_prometheus(world: World) -> None:
