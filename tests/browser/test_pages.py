@@ -16,7 +16,7 @@ from sqlalchemy import delete, event
 
 from tests.browser.conftest import World
 from tests.browser.reading import Page
-from tests.browser.sample_builds import BAD, CAUSE, HOSTILE
+from tests.browser.sample_builds import BAD, CARRY, CAUSE, HOSTILE
 from xenci.clock import now
 from xenci.dashboard import queries_builds, queries_trends
 from xenci.dashboard.app import create_app
@@ -117,11 +117,13 @@ def test_every_page_has_one_heading_and_nothing_that_the_policy_forbids(answers:
 
 def test_every_page_says_that_it_is_a_lab_and_how_big_the_nodes_are(world: World, answers: dict[str, Response]) -> None:
     for path, answer in answers.items():
-        if path == "/nowhere":
-            continue
         words = Page(answer.text).words
         assert "This is a lab" in words, path
         assert "Nodes of xen are truly 3 GB and 1 vCPU, emulated." in words, path
+    gone = Database("postgresql+psycopg://postgres@/xenci?host=/nonexistent")
+    without = TestClient(create_app(world.settings, gone, now))
+    for path, client in (("/change/9", world.client), ("/change/x", world.client), ("/builds", without)):
+        assert "This is a lab" in Page(client.get(path).text).words, path
     assert world.client.get("/api/builds").json()["true_sizes"] == {"xen": "3 GB and 1 vCPU, emulated"}
 
 
@@ -218,6 +220,11 @@ def test_a_change_says_why_it_is_not_run(world: World) -> None:
     assert "Patch set 1: Only documentation files." in words
     assert "Comment “recheck”" not in words
     assert f"An operator can run it all the same: xenci build run {number} --pipeline PIPELINE" in words
+
+
+def test_the_page_that_the_comment_links_says_what_was_carried(world: World) -> None:
+    words = read(world, f"/buildset/{world.sample.buildsets['bad']}").words
+    assert f"Carried for nova-xen-tempest 4 commits: {CARRY[0]}" in words
 
 
 def test_conflicts_name_their_files(world: World) -> None:
