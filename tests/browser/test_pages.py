@@ -18,7 +18,7 @@ from tests.browser.conftest import World
 from tests.browser.reading import Page
 from tests.browser.sample_builds import BAD, CARRY, CAUSE, HOSTILE
 from xenci.clock import now
-from xenci.dashboard import queries_builds, queries_trends
+from xenci.dashboard import logfiles, queries_builds, queries_trends
 from xenci.dashboard.app import create_app
 from xenci.dashboard.logfiles import LogFiles
 from xenci.dashboard.security import FILE_POLICY, PAGE_POLICY
@@ -446,6 +446,21 @@ def test_the_logs_form_works_as_a_browser_sends_it(world: World) -> None:
     assert "L1" not in page.ids
     assert "L1" in read(world, f"{base}?level=&q=&at=+&wrap=no&first=").ids
     assert "L1" in read(world, f"{base}?at=here&first=there").ids
+
+
+def test_a_log_with_too_many_lines_to_judge_is_looked_through_in_parts(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logfiles, "MOST_LOOKED_AT", 2)
+    client = TestClient(create_app(world.settings, world.database, now))
+    base = f"/log/{world.sample.builds['bad']}/logs/nova.log"
+    first = Page(client.get(f"{base}?level=E").text)
+    assert "E 2 W 0 in lines 1 to 303; there are too many to look at all" in first.words
+    assert "Only lines until 303 were looked at. Look further" in first.words
+    (further,) = [link for link in first.links if "first=304" in link]
+    assert "L304" in Page(client.get(further).text).ids
+    nothing = Page(client.get(f"{base}?level=E&q=unicorn").text)
+    assert "From line 1 to 303 no line at level E or above contains “unicorn”. Look further" in nothing.words
 
 
 def test_no_connection_is_held_while_a_log_is_read(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
