@@ -5,19 +5,20 @@ import re
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from html import unescape
-from typing import BinaryIO
+from typing import Any, BinaryIO
 from urllib.parse import parse_qs, urldefrag, urljoin, urlsplit
 
 import pytest
 from fastapi.testclient import TestClient
 from httpx import Response
 from prometheus_client.parser import text_string_to_metric_families
+from sqlalchemy import delete, event
 
 from tests.browser.conftest import World
 from tests.browser.reading import Page
-from tests.browser.sample_builds import BAD, CAUSE, HOSTILE
+from tests.browser.sample_builds import BAD, CARRY, CAUSE, HOSTILE
 from xenci.clock import now
-from xenci.dashboard import queries_builds, queries_trends
+from xenci.dashboard import logfiles, queries_builds, queries_trends
 from xenci.dashboard.app import create_app
 from xenci.dashboard.logfiles import LogFiles
 from xenci.dashboard.security import FILE_POLICY, PAGE_POLICY
@@ -25,6 +26,7 @@ from xenci.model.outcome import Fault, Result
 from xenci.rules.statistics import Ended
 from xenci.store import marks
 from xenci.store.database import Database
+from xenci.store.tables import NodeRow, TestRow
 
 PAGES = ("/", "/builds", "/builds?since=all", "/trends", "/nodes", "/health")
 
@@ -115,11 +117,13 @@ def test_every_page_has_one_heading_and_nothing_that_the_policy_forbids(answers:
 
 def test_every_page_says_that_it_is_a_lab_and_how_big_the_nodes_are(world: World, answers: dict[str, Response]) -> None:
     for path, answer in answers.items():
-        if path == "/nowhere":
-            continue
         words = Page(answer.text).words
         assert "This is a lab" in words, path
         assert "Nodes of xen are truly 3 GB and 1 vCPU, emulated." in words, path
+    gone = Database("postgresql+psycopg://postgres@/xenci?host=/nonexistent")
+    without = TestClient(create_app(world.settings, gone, now))
+    for path, client in (("/change/9", world.client), ("/change/x", world.client), ("/builds", without)):
+        assert "This is a lab" in Page(client.get(path).text).words, path
     assert world.client.get("/api/builds").json()["true_sizes"] == {"xen": "3 GB and 1 vCPU, emulated"}
 
 
@@ -175,6 +179,18 @@ def test_a_build_shows_its_tree_carry_proof_evidence_and_how_to_do_it_again(worl
         assert part in words, part
 
 
+def test_a_build_that_runs_nothing_has_nothing_to_prove_or_to_do_by_hand(world: World) -> None:
+    path = world.build("waiting")
+    assert "A build of tests without evidence never votes." in read(world, path).words
+    noop = world.settings.jobs[0].model_copy(update={"noop": True})
+    client = TestClient(create_app(world.settings.model_copy(update={"jobs": (noop,)}), world.database, now))
+    words = Page(client.get(path).text).words
+    assert words.count("Nothing was run, so nothing is to be proved.") == 2
+    assert "never votes" not in words
+    assert "runs nothing, so there is nothing to do by hand." in words
+    assert "As an author: comment" in words
+
+
 def test_a_test_that_hangs_is_named(world: World) -> None:
     words = read(world, world.build("timed-out")).words
     assert "Tests that did not end" in words
@@ -204,6 +220,11 @@ def test_a_change_says_why_it_is_not_run(world: World) -> None:
     assert "Patch set 1: Only documentation files." in words
     assert "Comment “recheck”" not in words
     assert f"An operator can run it all the same: xenci build run {number} --pipeline PIPELINE" in words
+
+
+def test_the_page_that_the_comment_links_says_what_was_carried(world: World) -> None:
+    words = read(world, f"/buildset/{world.sample.buildsets['bad']}").words
+    assert f"Carried for nova-xen-tempest 4 commits: {CARRY[0]}" in words
 
 
 def test_conflicts_name_their_files(world: World) -> None:
@@ -427,6 +448,21 @@ def test_the_logs_form_works_as_a_browser_sends_it(world: World) -> None:
     assert "L1" in read(world, f"{base}?at=here&first=there").ids
 
 
+def test_a_log_with_too_many_lines_to_judge_is_looked_through_in_parts(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logfiles, "MOST_LOOKED_AT", 2)
+    client = TestClient(create_app(world.settings, world.database, now))
+    base = f"/log/{world.sample.builds['bad']}/logs/nova.log"
+    first = Page(client.get(f"{base}?level=E").text)
+    assert "E 2 W 0 in lines 1 to 303; there are too many to look at all" in first.words
+    assert "Only lines until 303 were looked at. Look further" in first.words
+    (further,) = [link for link in first.links if "first=304" in link]
+    assert "L304" in Page(client.get(further).text).ids
+    nothing = Page(client.get(f"{base}?level=E&q=unicorn").text)
+    assert "From line 1 to 303 no line at level E or above contains “unicorn”. Look further" in nothing.words
+
+
 def test_no_connection_is_held_while_a_log_is_read(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     held: list[int] = []
     opened = LogFiles.open
@@ -487,6 +523,50 @@ def test_a_day_with_builds_of_which_none_is_judged_says_so(world: World, monkeyp
     text = world.client.get("/trends").text
     assert "<small>none judged</small>" in text
     assert "<small>no build</small>" not in text
+
+
+def test_many_failed_tests_are_listed_with_few_queries(world: World) -> None:
+    uuid = world.sample.builds["lost"]
+    with world.database.session() as session:
+        build = queries_builds.build_by_uuid(session, uuid)
+        made = [
+            TestRow(build_id=build.id, run="first", test_id=f"a.b.C.test_{i}", status=status, detail=f"said {i} " * 200)
+            for i, status in enumerate(["fail"] * 70 + ["skip"] * 5)
+        ]
+        session.add_all(made)
+    asked: list[str] = []
+
+    def listener(*args: Any) -> None:
+        asked.append(args[2])
+
+    event.listen(world.database.engine, "before_cursor_execute", listener)
+    try:
+        page = read(world, f"/build/{uuid}/tests")
+    finally:
+        event.remove(world.database.engine, "before_cursor_execute", listener)
+        with world.database.session() as session:
+            session.execute(delete(TestRow).where(TestRow.id.in_([row.id for row in made])))
+    assert len(asked) < 30
+    assert page.words.count("Traceback") == 50
+    assert f"/build/{uuid}/tests?run=first&q=a.b.C.test_69" in page.links
+    assert "said 71" in page.words
+    assert len(page.words) < 200_000
+
+
+def test_the_newest_failed_launch_is_the_last_one(world: World) -> None:
+    at = now()
+    with world.database.session() as session:
+        made = [
+            NodeRow(name=f"failed-{i}", label="xen", provider="ca", state="deleting", failure="no-ssh", reason=reason,
+                    created_at=at, state_at=at)
+            for i, reason in enumerate(["the older one", "the newer one"])
+        ]  # fmt: skip
+        session.add_all(made)
+    try:
+        assert "Last: no-ssh. the newer one" in read(world, "/nodes").words
+    finally:
+        with world.database.session() as session:
+            session.execute(delete(NodeRow).where(NodeRow.id.in_([row.id for row in made])))
 
 
 def test_metrics_can_be_read_by_prometheus(world: World) -> None:

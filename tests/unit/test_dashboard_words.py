@@ -173,6 +173,15 @@ def test_a_recheck_after_an_early_end_is_offered_with_its_conditions() -> None:
     assert "of an open change" in sentences.what_now(Result.ABORTED, Fault.NONE)
 
 
+def test_a_failure_of_the_change_is_not_said_to_be_seen_more_often_than_it_was() -> None:
+    assert "twice" not in sentences.what_now(Result.FAILURE, Fault.CHANGE)
+
+
+def test_a_build_that_has_ended_is_not_under_way() -> None:
+    buildset = BuildsetRow(state="running", builds=[BuildRow(state="done"), BuildRow(state="running")])
+    assert sentences.of_buildset(buildset).sentence.startswith("1 build under way;")
+
+
 def test_only_the_changes_own_failure_is_red() -> None:
     red = {(r, f) for r in Result for f in Fault if tones.result_tone(r, f) == "bad"}
     assert red == {(Result.FAILURE, Fault.CHANGE)}

@@ -36,6 +36,8 @@ class ProviderNodes:
     #: launches of the last 20 nodes that failed
     failed: int
     launched: int
+    #: the newest node of those whose launch failed
+    last_failed: NodeRow | None
 
     def counts(self) -> list[tuple[NodeState, int]]:
         """Return how many nodes are in each state that has any."""
@@ -75,6 +77,7 @@ def _provider(
         past=tuple(gone[:past]),
         failed=sum(1 for node in newest if node.failure),
         launched=len(newest),
+        last_failed=next((node for node in newest if node.failure), None),
     )
 
 

@@ -1,5 +1,6 @@
 """Finds the tests of a build: what failed, how it went when run again and on the tip, and a test's history."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,10 +13,12 @@ from xenci.rules.proof import Blame, RunFacts, blame, outcome, run_facts
 from xenci.store.tables import BuildRow, BuildsetRow, PatchsetRow, TestRow
 
 FAILED = (TestStatus.FAIL, TestStatus.UXSUCCESS)
-#: failures that a build's page shows whole; the tests' page has all
+#: failures that a build's page shows, and tracebacks on the page of all tests
 _MOST = 50
 #: signs of an error that stand above its traceback
 _LONGEST = 300
+#: signs of a traceback in the list of all tests
+_LONGEST_TRACE = 20_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +131,19 @@ def tests_of(session: Session, build: BuildRow, *, run: str, status: str, text: 
         query = query.where(TestRow.test_id.icontains(text, autoescape=True))
     order = (TestRow.status.in_(FAILED).desc(), TestRow.id)
     return list(session.scalars(query.order_by(*order).limit(limit).options(defer(TestRow.detail))))
+
+
+def details_of(session: Session, tests: Sequence[TestRow]) -> dict[int, str]:
+    """Return tracebacks of the first failed tests and the reasons of skipped ones, cut, by the tests' rows."""
+    failed = [test.id for test in tests if test.status in FAILED][:_MOST]
+    skipped = [test.id for test in tests if test.status in (TestStatus.SKIP, TestStatus.XFAIL)]
+    found: dict[int, str] = {}
+    for ids, text in (
+        (failed, func.right(TestRow.detail, _LONGEST_TRACE)),
+        (skipped, func.left(TestRow.detail, _LONGEST)),
+    ):
+        found |= {id: said for id, said in session.execute(select(TestRow.id, text).where(TestRow.id.in_(ids)))}  # noqa: C416
+    return found
 
 
 def test_by_id(session: Session, build: BuildRow, number: int) -> TestRow | None:

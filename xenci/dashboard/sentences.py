@@ -78,7 +78,8 @@ def of_buildset(buildset: BuildsetRow) -> Opening:
         sentence = "It is being prepared: merged with the tip of its branch, and the carried series put on top."
         return Opening(tone=tone, word="Preparing", sentence=sentence, small="", now="")
     if buildset.state != BuildsetState.DONE:
-        sentence = f"{count(len(buildset.builds), 'build')} under way; nothing is said in Gerrit before all have ended."
+        going = sum(1 for build in buildset.builds if build.state != BuildState.DONE)
+        sentence = f"{count(going, 'build')} under way; nothing is said in Gerrit before all have ended."
         return Opening(tone=tone, word="Running", sentence=sentence, small="", now="")
     default = _DEFAULTS.get(_result(buildset.result), "It has ended.")
     sentence = _sentence(buildset.reasons[0]) if buildset.reasons else default
@@ -146,8 +147,8 @@ def what_now(result: str | None, fault: str | None) -> str:
             return ""
         case Result.FAILURE, Fault.CHANGE:
             return (
-                "Mend it and upload, or comment “recheck” to run it again. The failure was seen twice with this patch"
-                " set and not without it, so it will likely come back."
+                "Mend it and upload, or comment “recheck” to run it again. The failure was seen with this patch set and"
+                " not without it, so it will likely come back."
             )
         case Result.MERGE_CONFLICT, _:
             return "Rebase the change; the new patch set is run."

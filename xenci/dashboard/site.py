@@ -35,15 +35,11 @@ class Frame:
     """What the head and the foot of each page say."""
 
     now: datetime
-    is_lab: bool
-    #: (label, true size) of the labels whose flavors do not tell the truth
-    true_sizes: tuple[tuple[str, str], ...]
     is_paused: bool
     alive: bool
     alive_word: str
     last_report_at: datetime | None
     contact: str
-    system: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,15 +58,21 @@ class Site:
         late = [beat for beat in beats if not beat.is_fresh]
         return Frame(
             now=now,
-            is_lab=self.settings.is_lab,
-            true_sizes=tuple((label.name, label.true_size) for label in self.settings.labels if label.true_size),
             is_paused=are_reports_paused(session),
             alive=not late,
             alive_word="Alive" if not late else f"No sign of {' and '.join(beat.name for beat in late)}",
             last_report_at=session.scalar(select(func.max(ReportRow.posted_at))),
             contact=self.settings.contact,
-            system=self.settings.system,
         )
+
+    def about(self) -> dict[str, Any]:
+        """Return what every page says of this installation, with or without a database."""
+        return {
+            "is_lab": self.settings.is_lab,
+            "system": self.settings.system,
+            # (label, true size) of the labels whose flavors do not tell the truth
+            "true_sizes": [(label.name, label.true_size) for label in self.settings.labels if label.true_size],
+        }
 
     def page(
         self, request: Request, session: Session, template: str, *, status: int = 200, **content: Any
@@ -79,7 +81,12 @@ class Site:
         began = perf_counter()
         now = self.clock()
         text = self.templates.get_template(template).render(
-            frame=self.frame(session, now), now=now, theme=theme_of(request), path=_path(request), **content
+            frame=self.frame(session, now),
+            now=now,
+            theme=theme_of(request),
+            path=_path(request),
+            **self.about(),
+            **content,
         )
         text = text.replace("@@DRAWN@@", formats.duration(timedelta(seconds=perf_counter() - began)), 1)
         return HTMLResponse(text, status_code=status)
@@ -92,7 +99,7 @@ class Site:
     def plain(self, request: Request, template: str, *, status: int, **content: Any) -> HTMLResponse:
         """Draw a page without the database: for errors."""
         text = self.templates.get_template(template).render(
-            frame=None, now=self.clock(), theme=theme_of(request), path=_path(request), **content
+            frame=None, now=self.clock(), theme=theme_of(request), path=_path(request), **self.about(), **content
         )
         return HTMLResponse(text, status_code=status)
 

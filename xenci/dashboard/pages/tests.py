@@ -39,6 +39,7 @@ def list_all(
             chosen=status,
             q=q,
             rows=rows[:_PAGE],
+            details=queries_tests.details_of(session, rows[:_PAGE]),
             has_more=len(rows) > _PAGE,
             by_run=queries_tests.status_counts(session, build),
             statuses=[str(status) for status in TestStatus],
