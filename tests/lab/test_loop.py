@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from tests.lab.running import SHORT, VERSION_DETAILS, Running, wait_for
+from tests.lab.running import BOOT, SHORT, Running, wait_for
 from xenci.config.load import load
 from xenci.host.connection import connect
 from xenci.lab import clouds, demo, push, settings
@@ -203,10 +203,10 @@ def test_a_node_that_runs_another_tree_never_votes(lab: LabPaths, short: Running
 
 
 def test_a_failure_that_the_tip_has_too_is_no_minus_one(lab: LabPaths, short: Running) -> None:
-    tip = push.advance_branch(lab, "wrong-id")
+    tip = push.advance_branch(lab, "bad")
     try:
         short.stop()
-        short.start(tests=[VERSION_DETAILS], attempts=1)
+        short.start(tests=BOOT, attempts=1)
         change = push.push(lab, "good").number
         (buildset,) = short.await_reports(change)
     finally:

@@ -14,7 +14,6 @@ Edit = Callable[[str, str], str]
 
 DRIVER = "nova/virt/libvirt/driver.py"
 UTILS = "nova/virt/libvirt/utils.py"
-VERSIONS = "nova/api/openstack/compute/views/versions.py"
 DOCUMENT = "doc/source/user/flavors.rst"
 
 
@@ -74,12 +73,6 @@ def leave_unfinished(text: str, serial: str) -> str:
     return f"{text}\n\ndef unfinished_{serial}(\n"
 
 
-def forget_own_id(text: str, serial: str) -> str:
-    """Tell another id of a version in its details than in the list: one quick API test fails, on any hypervisor."""
-    old = "        return dict(version=reval)\n"
-    return _replace(text, old, f"        reval['id'] = 'latest'  # [{serial}]\n{old}")
-
-
 def explain_flavors(text: str, serial: str) -> str:
     """Add a sentence to the documentation."""
     old = "Overview\n--------\n"
@@ -130,13 +123,6 @@ KINDS = {
             file=UTILS,
             edit=leave_unfinished,
             expected="Verified -1: Nova does not start",
-        ),
-        Kind(
-            name="wrong-id",
-            message="api: Tell the version's own id\n\nThis is not meant to be merged.",
-            file=VERSIONS,
-            edit=forget_own_id,
-            expected="Verified -1: a test of the API fails",
         ),
         Kind(
             name="docs",
