@@ -215,7 +215,7 @@ def test_a_failure_that_the_tip_has_too_is_no_minus_one(lab: LabPaths, short: Ru
     assert "on the tip of the branch too" in " ".join(buildset.reasons)
     assert short.vote(change) == 0
     (said,) = short.said(change)
-    assert "There is no vote" in said
+    assert "No vote: this was not shown to be the change's fault." in said
 
 
 def test_no_server_is_left_and_none_is_forgotten(lab: LabPaths, short: Running) -> None:
