@@ -39,7 +39,8 @@ class Gerrit(paramiko.ServerInterface):
                 transport.set_log_channel("xenci.gerrit.paramiko")
                 transport.add_server_key(self.host_key)
                 self.transports.append(transport)
-                with suppress(paramiko.SSHException, EOFError):
+                # a client that leaves in the middle, as one that does not know our key does, is no end of the server
+                with suppress(paramiko.SSHException, EOFError, OSError):
                     transport.start_server(server=self)
 
     def get_allowed_auths(self, username: str) -> str:
