@@ -72,6 +72,10 @@ def test_a_vote_that_gerrit_did_not_take_is_told_and_never_counted_as_given(
     assert world.buildsets()[0].vote is None
     with world.database.session() as session:
         assert [alarm.key for alarm in open_alarms(session)] == [f"vote:{change}"]
+    world.gerrit.end(change, "ABANDONED")
+    consider(world.ctx, change)
+    with world.database.session() as session:
+        assert open_alarms(session) == []
 
 
 def test_while_posting_is_paused_the_tick_leaves_the_outbox_alone(world: World) -> None:

@@ -59,8 +59,9 @@ def consider_view(ctx: Context, view: ChangeView) -> list[int]:
         )
         row = save_patchset(session, patchset)
         if patchset.status != "NEW":
-            # nobody need mend a series for a change that is closed
-            clear_alarm(session, f"carry:{patchset.project}:{patchset.branch}:{patchset.change}", at=ctx.clock())
+            # nobody need mend anything for a change that is closed
+            for key in (f"carry:{patchset.project}:{patchset.branch}:{patchset.change}", f"vote:{patchset.change}"):
+                clear_alarm(session, key, at=ctx.clock())
         _save_comments(session, view, ctx)
         withdraw_outdated(ctx, session, patchset)
         known = _known_runs(session, patchset.change)

@@ -93,6 +93,7 @@ def _done(ctx: Context, report_id: int, message_id: str) -> None:
         row.attempts += 1
         change = row.buildset.patchset.change.number
         clear_alarm(session, f"report:{report_id}", at=ctx.clock())
+        clear_alarm(session, f"vote:{change}", at=ctx.clock())
         if message_id:
             own = select(CommentRow.id).where(CommentRow.change == change, CommentRow.message_id == message_id)
             if session.scalar(own) is None:
