@@ -5,6 +5,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo -E)
+# the tests that need neither lab nor browser; they share no state, so they run on all cores
+FAST := not lab and not xen and not browser
 export MALLOC_ARENA_MAX := 2
 
 .DEFAULT_GOAL := help
@@ -19,10 +21,11 @@ demo: $(VENV)/made system-lab ## bring up the lab, push two changes, show what b
 	@$(SUDO) $(BIN)/xenci lab demo
 
 test: $(VENV)/made $(VENV)/tests system-lab ## run every test, the whole loop in the lab included
-	@$(SUDO) $(BIN)/python -m pytest --durations=15
+	@$(SUDO) $(BIN)/python -m pytest -q -n auto -m "$(FAST)"
+	@$(SUDO) $(BIN)/python -m pytest --durations=15 -m "not ($(FAST))"
 
 test-fast: $(VENV)/made $(VENV)/tests ## run the tests that need neither lab nor browser
-	@$(BIN)/python -m pytest -q -m "not lab and not xen and not browser"
+	@$(BIN)/python -m pytest -q -n auto -m "$(FAST)"
 
 check: $(VENV)/made $(VENV)/tests ## ruff, mypy, import contracts, fast tests
 	@$(BIN)/ruff check .

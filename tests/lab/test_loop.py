@@ -11,13 +11,13 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from tests.lab.running import BOOT, SHORT, Running, wait_for
+from tests.lab.running import FLAVOR, SHORT, Running, wait_for
 from xenci.config.load import load
 from xenci.host.connection import connect
 from xenci.lab import clouds, demo, push, settings
 from xenci.lab.gerrit import review
 from xenci.lab.paths import LabPaths
-from xenci.store.tables import BuildRow, TestRow
+from xenci.store.tables import BuildRow, BuildsetRow, TestRow
 
 pytestmark = [pytest.mark.lab, pytest.mark.xen, pytest.mark.timeout(3000)]
 
@@ -175,7 +175,7 @@ def test_recheck_runs_again(lab: LabPaths, short: Running, broken: int) -> None:
 
     second = wait_for("a second run", lambda: short.buildsets(broken)[1:], seconds=120)[0]
     assert (second.trigger, second.asked_by) == ("recheck", "reviewer")
-    wait_for("its build to get a node", lambda: short.buildsets(broken)[1].builds[0].node_id, seconds=900)
+    wait_for("its build to get a node", lambda: _has_node(short.buildsets(broken)[1]), seconds=900)
     review.abandon(lab, broken)
     wait_for("it to be withdrawn", lambda: short.buildsets(broken)[1].state == "done", seconds=120)
     wait_for("its node to be given back", lambda: _all_done(short, broken), seconds=300)
@@ -203,10 +203,10 @@ def test_a_node_that_runs_another_tree_never_votes(lab: LabPaths, short: Running
 
 
 def test_a_failure_that_the_tip_has_too_is_no_minus_one(lab: LabPaths, short: Running) -> None:
-    tip = push.advance_branch(lab, "bad")
+    tip = push.advance_branch(lab, "wrong-flavor")
     try:
         short.stop()
-        short.start(tests=BOOT, attempts=1)
+        short.start(tests=FLAVOR, attempts=1)
         change = push.push(lab, "good").number
         (buildset,) = short.await_reports(change)
     finally:
@@ -235,6 +235,11 @@ def _text(xenci: Running, uuid: str, name: str) -> str:
 
 def _phases(build: BuildRow) -> list[tuple[str, str, datetime]]:
     return [(phase.phase, phase.run, phase.started_at) for phase in build.phases]
+
+
+def _has_node(buildset: BuildsetRow) -> bool:
+    """Tell whether every build has a node; a buildset has no builds before its tree is made."""
+    return bool(buildset.builds) and all(build.node_id for build in buildset.builds)
 
 
 def _ended_tests(xenci: Running, change: int) -> list[TestRow]:

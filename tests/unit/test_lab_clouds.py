@@ -93,26 +93,25 @@ def test_clouds_yaml_has_an_administrator_and_a_tenant(paths: LabPaths, etc: Pat
 
 
 def test_a_foreign_listener_is_refused_with_its_port_and_a_remedy(paths: LabPaths) -> None:
-    with socket.socket() as other:
-        other.bind(("127.0.0.1", 0))
-        other.listen()
+    first = _free_block()
+    with socket.create_server(("127.0.0.1", first + 2)) as other:
         port = other.getsockname()[1]
-        cloud = Cloud(name="ca", folder=paths.state, port=port - 2, socket_dir=paths.state, net="127.233")
+        cloud = Cloud(name="ca", folder=paths.state, port=first, socket_dir=paths.state, net="127.233")
         with pytest.raises(launch.PortBusy, match=rf"port {port}, wanted by cloud ca.*XENCI_LAB_PORT"):
             launch.refuse_busy_ports(paths, [cloud])
 
 
 def test_our_own_listener_is_no_foreign_one(paths: LabPaths) -> None:
+    first = _free_block()
     serve = (
-        "import socket, time; s = socket.create_server(('127.0.0.1', 0));"
+        f"import socket, time; s = socket.create_server(('127.0.0.1', {first + 2}));"
         "print(s.getsockname()[1], flush=True); time.sleep(600)"
     )
     process = processes.start(paths.run, "ca-glance", [sys.executable, "-c", serve], log=paths.log / "x.log")
     try:
         while not process.log.read_text().endswith("\n"):
             os.sched_yield()
-        port = int(process.log.read_text())
-        cloud = Cloud(name="ca", folder=paths.state, port=port - 2, socket_dir=paths.state, net="127.233")
+        cloud = Cloud(name="ca", folder=paths.state, port=first, socket_dir=paths.state, net="127.233")
         launch.refuse_busy_ports(paths, [cloud])
     finally:
         processes.end(paths.run, "ca-glance")
@@ -203,3 +202,11 @@ def test_another_labs_machine_is_left_alone(paths: LabPaths, machine: subprocess
 
 def test_stopping_what_never_ran_is_harmless(paths: LabPaths) -> None:
     clouds.stop(paths)
+
+
+def _free_block() -> int:
+    """Return the first of the ports that a cloud wants, all free, and not what another process of the tests tries."""
+    first = 21000 + os.getpid() % 1000 * 10
+    while any(launch.listens(first + offset) for offset in range(10)):
+        first += 10_000
+    return first

@@ -36,27 +36,46 @@ RESIZE_SNAPSHOT_NAME = 'nova-resize'
 # the map of CPUs in libvirt's sources
 CPU_TRAITS_MAPPING = {}
 """
+FLAVORS = """\
+class ViewBuilder(common.ViewBuilder):
+    def basic(self, request, flavor):
+        return {
+            "flavor": {
+                "id": flavor["flavorid"],
+                "name": flavor["name"],
+            },
+        }
+
+    def show(self, request, flavor):
+        return {
+            "flavor": {
+                "id": flavor["flavorid"],
+                "name": flavor["name"],
+                "ram": flavor["memory_mb"],
+            },
+        }
+"""
 DOCUMENT = "Flavors\n=======\n\nOverview\n--------\n\nA flavor consists of the following parameters:\n"
-FILES = {kinds.DRIVER: DRIVER, kinds.UTILS: UTILS, kinds.DOCUMENT: DOCUMENT}
+FILES = {kinds.DRIVER: DRIVER, kinds.UTILS: UTILS, kinds.FLAVORS: FLAVORS, kinds.DOCUMENT: DOCUMENT}
 
 
 def changed_lines(before: str, after: str) -> set[str]:
     return {line.strip() for line in set(before.splitlines()) ^ set(after.splitlines()) if line.strip()}
 
 
-@pytest.mark.parametrize("kind", KINDS.values(), ids=str)
+@pytest.mark.parametrize("kind", KINDS.values(), ids=lambda kind: kind.name)
 def test_two_pushes_of_a_kind_differ_so_that_gerrit_takes_both(kind: kinds.Kind) -> None:
     before = FILES[kind.file]
     assert len({before, kind.edit(before, "aaaaaa"), kind.edit(before, "bbbbbb")}) == 3
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS.values() if kind.name != "broken"], ids=str)
+@pytest.mark.parametrize("kind", [kind for kind in KINDS.values() if kind.name != "broken"], ids=lambda kind: kind.name)
 def test_a_file_without_the_place_is_refused_instead_of_left_as_it_is(kind: kinds.Kind) -> None:
     with pytest.raises(PlaceIsGone):
         kind.edit("nothing of the kind\n", "aaaaaa")
 
 
-@pytest.mark.parametrize("name", ["good", "bad", "conflict", "carry-conflict"])
+@pytest.mark.parametrize("name", ["good", "bad", "conflict", "carry-conflict", "wrong-flavor"])
 def test_what_is_meant_to_start_is_python(name: str) -> None:
     kind = KINDS[name]
     compile(kind.edit(FILES[kind.file], "aaaaaa"), kind.file, "exec")

@@ -14,6 +14,7 @@ Edit = Callable[[str, str], str]
 
 DRIVER = "nova/virt/libvirt/driver.py"
 UTILS = "nova/virt/libvirt/utils.py"
+FLAVORS = "nova/api/openstack/compute/views/flavors.py"
 DOCUMENT = "doc/source/user/flavors.rst"
 
 
@@ -73,6 +74,15 @@ def leave_unfinished(text: str, serial: str) -> str:
     return f"{text}\n\ndef unfinished_{serial}(\n"
 
 
+def forget_flavor_id(text: str, serial: str) -> str:
+    """Show a flavor under another id than its own: one quick test of the API fails, on any hypervisor."""
+    rest = """                "name": flavor["name"],
+                "ram": flavor["memory_mb"],
+"""
+    old = f'                "id": flavor["flavorid"],\n{rest}'
+    return _replace(text, old, f'                "id": "{serial}",\n{rest}')
+
+
 def explain_flavors(text: str, serial: str) -> str:
     """Add a sentence to the documentation."""
     old = "Overview\n--------\n"
@@ -123,6 +133,13 @@ KINDS = {
             file=UTILS,
             edit=leave_unfinished,
             expected="Verified -1: Nova does not start",
+        ),
+        Kind(
+            name="wrong-flavor",
+            message="api: Show flavors by a shorter id\n\nThis is not meant to be merged.",
+            file=FLAVORS,
+            edit=forget_flavor_id,
+            expected="Verified -1: a test of the API fails",
         ),
         Kind(
             name="docs",

@@ -36,26 +36,27 @@ class Overdue(Permanent):
 
 
 def advance(ctx: Context, build_id: int) -> None:
-    """Take a build one step further. Repeatable, and one at a time by an advisory lock."""
+    """Take a build further, until something must be waited for. Repeatable, and one at a time by an advisory lock."""
     with fenced(ctx.database, _LOCK, build_id) as is_mine:
-        if is_mine:
-            _advance(ctx, build_id)
+        while is_mine and _advance(ctx, build_id):
+            pass
 
 
-def _advance(ctx: Context, build_id: int) -> None:
+def _advance(ctx: Context, build_id: int) -> bool:
+    """Take one step, and tell whether the next can follow at once. Each leads on, to itself only after a pause."""
     with ctx.database.session() as session:
         build = session.get(BuildRow, build_id)
         if build is None or build.state != BuildState.RUNNING:
-            return
+            return False
         work = read_work(ctx, session, build)
     if work.cancel:
         judge.abort(ctx, work, work.cancel)
-        return
+        return False
     if work.node.state in (NodeState.DELETING, NodeState.DELETED) and work.step != "judge":
         judge.lose_node(ctx, work, work.node.reason or "the node is gone")
-        return
+        return False
     try:
-        _write(ctx, work, course.STEPS[work.step](ctx, work))
+        return _write(ctx, work, course.STEPS[work.step](ctx, work))
     except HostLost as error:
         _lost(ctx, work, error)
     except HostKeyChanged as error:
@@ -68,6 +69,7 @@ def _advance(ctx: Context, build_id: int) -> None:
             raise
         _LOG.exception("build.overdue", build=build_id, step=work.step)
         judge.give_up(ctx, work, Overdue(f"step {work.step}: {type(error).__name__}: {error}".replace("\0", "�")))
+    return False
 
 
 def _is_overdue(ctx: Context, build_id: int) -> bool:
@@ -81,21 +83,24 @@ def _is_overdue(ctx: Context, build_id: int) -> bool:
         return session.scalar(query.limit(1)) is not None
 
 
-def _write(ctx: Context, work: Work, following: Next | None) -> None:
-    """Write where the build goes next, and nudge it there. None: it has ended."""
+def _write(ctx: Context, work: Work, following: Next | None) -> bool:
+    """Write where the build goes next (None: it has ended); tell whether it goes at once, else nudge it for later."""
     if following is None:
-        return
+        return False
     with ctx.database.session() as session:
         build = session.get_one(BuildRow, work.build_id, with_for_update=True)
         if build.state != BuildState.RUNNING:
-            return
+            return False
         if build.step != following.step:
             _LOG.info("build.step", build=build.id, step=following.step)
         build.step = following.step
         if following.doing is not None:
             build.doing = following.doing
         build.memory = {k: v for k, v in build.memory.items() if k != "lost_since"}
-        defer(session, "advance", build.id, after=following.after)
+        if following.after or following.step == work.step:
+            defer(session, "advance", build.id, after=following.after)
+            return False
+    return True
 
 
 def _lost(ctx: Context, work: Work, error: HostLost) -> None:
