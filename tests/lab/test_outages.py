@@ -1,0 +1,233 @@
+"""Gerrit away, deaf, slow or lying to us in the middle of sixty uploads and rechecks: each is run once, and told once.
+
+The Gerrit is a real one of its own; what runs is the job that needs no node, in the project for trying things.
+"""
+
+import itertools
+import os
+import shutil
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from sqlalchemy import func, select
+
+from tests.lab.running import Running, wait_for
+from tests.lab.wire import Wire
+from xenci.lab import gerrit, processes, settings, world
+from xenci.lab.gerrit import people, rest, review
+from xenci.lab.gerrit.people import DEV, REVIEWER
+from xenci.lab.paths import LabPaths, cache_dir
+from xenci.store.tables import BuildsetRow, ChangeRow, PatchsetRow
+
+pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
+
+FOLDER = Path("/var/tmp/xenci-test-outages")
+PORT = 18000
+#: uploads, and rechecks of half of them
+UPLOADS, RECHECKS = 40, 20
+#: seconds that an outage lasts, beginning in the middle of the uploads
+OUTAGE = 12
+_SANDBOX = "opendev/ci-sandbox"
+_SERIAL = itertools.count(1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Site:
+    """A Gerrit, xenci, and the two wires between them."""
+
+    paths: LabPaths
+    xenci: Running
+    http: Wire
+    ssh: Wire
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[Site]:
+    paths = LabPaths(state=FOLDER, cache=cache_dir(), port=PORT)
+    world.down(paths)
+    shutil.rmtree(FOLDER, ignore_errors=True)
+    http, ssh = Wire(paths.gerrit_http), Wire(paths.gerrit_ssh)
+    running = Running(paths=paths)
+    try:
+        gerrit.prepare(paths)
+        gerrit.start(paths)
+        http.start()
+        ssh.start()
+        _configure(paths, http, ssh)
+        world.start_xenci(paths)
+        yield Site(paths=paths, xenci=running, http=http, ssh=ssh)
+    finally:
+        http.stop()
+        ssh.stop()
+        world.down(paths)
+
+
+def _configure(paths: LabPaths, http: Wire, ssh: Wire) -> None:
+    settings.write_config(paths)
+    config = yaml.safe_load(paths.config.read_text())
+    config["gerrit"] |= {"settle": "0s", "reconcile_every": "30s", "url": f"http://127.0.0.1:{http.port}/"}
+    config["gerrit"]["ssh"] |= {"port": ssh.port, "keepalive": "3s", "silence": "60s"}
+    for label in config["labels"]:
+        label["min_ready"] = 0
+    paths.config.write_text(yaml.safe_dump(config))
+    # clouds that nobody can reach: nothing here needs a node
+    auth = {"auth_url": "http://127.0.0.1:9/v3", "username": "u", "password": "p", "project_name": "p"}
+    paths.clouds_yaml.write_text(yaml.safe_dump({"clouds": {name: {"auth": auth} for name in ("ca-demo", "cb-demo")}}))
+
+
+@contextmanager
+def killed(site: Site) -> Iterator[None]:
+    """Gerrit ends as in a crash, and is started again."""
+    process = processes.find(site.paths.run, "gerrit")
+    assert process is not None
+    os.kill(process.pid, signal.SIGKILL)
+    yield
+    gerrit.start(site.paths)
+
+
+@contextmanager
+def restarted(site: Site) -> Iterator[None]:
+    """Gerrit is ended and started as an operator does."""
+    gerrit.stop(site.paths)
+    yield
+    gerrit.start(site.paths)
+
+
+@contextmanager
+def hung(site: Site) -> Iterator[None]:
+    """Gerrit holds every connection and answers none."""
+    process = processes.find(site.paths.run, "gerrit")
+    assert process is not None
+    os.kill(process.pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(process.pid, signal.SIGCONT)
+
+
+def slow(site: Site) -> AbstractContextManager[None]:
+    """Whatever is said between xenci and Gerrit's REST takes long."""
+    return site.http.as_("slow")
+
+
+def without_http(site: Site) -> AbstractContextManager[None]:
+    """REST is refused while the stream goes on."""
+    return site.http.as_("refused")
+
+
+def without_ssh(site: Site) -> AbstractContextManager[None]:
+    """The stream is cut and refused while REST goes on: what is pushed meanwhile, nobody hears."""
+    return site.ssh.as_("refused")
+
+
+def mute(site: Site) -> AbstractContextManager[None]:
+    """Gerrit takes each vote, and its answer never arrives."""
+    return site.http.as_("mute")
+
+
+@pytest.mark.parametrize(
+    "outage", [killed, restarted, hung, slow, without_http, without_ssh, mute], ids=lambda outage: outage.__name__
+)
+def test_whatever_befalls_gerrit_each_upload_and_recheck_is_run_once_and_told_once(
+    site: Site, outage: Callable[[Site], AbstractContextManager[None]]
+) -> None:
+    began = threading.Event()
+    with ThreadPoolExecutor(3) as people_at_work:
+        asked = [people_at_work.submit(_upload_and_recheck, site, number, began) for number in range(UPLOADS)]
+        assert began.wait(120)
+        with outage(site):
+            time.sleep(OUTAGE)
+        changes = [one.result(timeout=300) for one in asked]
+
+    wanted = {change: 1 + (index < RECHECKS) for index, change in enumerate(changes)}
+    wait_for("every run to be told", lambda: _all_told(site, wanted), seconds=240)
+    assert _runs(site, changes) == wanted
+    for change in changes:
+        ours = review.messages(site.paths, change, author=people.CI)
+        links = [line for text in ours for line in text.splitlines() if "buildset/" in line]
+        assert len(ours) == wanted[change], ours
+        assert len(set(links)) == wanted[change]
+        assert review.votes(site.paths, change)[people.CI.name] == 1
+    if outage is mute:
+        assert site.http.swallowed
+
+
+def _upload_and_recheck(site: Site, number: int, began: threading.Event) -> int:
+    """Make a change as the browser does, and ask half of them again; as a person does, again if Gerrit is away."""
+    if number == UPLOADS // 4:
+        began.set()
+    change = _upload(site)
+    if number < RECHECKS:
+        _recheck(site, change)
+    return change
+
+
+def _upload(site: Site) -> int:
+    subject = f"Try the CI {next(_SERIAL)} {time.time_ns()}"
+    body = {"project": _SANDBOX, "branch": "master", "subject": subject}
+    dev = review.signed_in(site.paths, DEV)
+
+    def push() -> int | None:
+        try:
+            return int(dev.call("POST", "changes/", body)["_number"])
+        except (rest.Silent, rest.Refused):
+            # it may have been taken before the answer was lost
+            return _found(site, subject)
+
+    return wait_for("Gerrit to take a change", push, seconds=200)
+
+
+def _found(site: Site, subject: str) -> int | None:
+    reviewer = review.signed_in(site.paths, REVIEWER)
+    try:
+        found = reviewer.get(f"changes/?q=project:{_SANDBOX}+is:open&n=200")
+    except (rest.Silent, rest.Refused):
+        return None
+    return next((int(one["_number"]) for one in found if one["subject"] == subject), None)
+
+
+def _recheck(site: Site, change: int) -> None:
+    def ask() -> bool:
+        try:
+            if _asked(site, change):
+                return True
+            review.comment(site.paths, change, "recheck")
+        except (rest.Silent, rest.Refused):
+            return False
+        return True
+
+    wait_for("Gerrit to take a recheck", ask, seconds=200)
+
+
+def _asked(site: Site, change: int) -> bool:
+    return any("recheck" in text for text in review.messages(site.paths, change, author=REVIEWER))
+
+
+def _runs(site: Site, changes: list[int]) -> dict[int, int]:
+    with site.xenci.database.session() as session:
+        query = (
+            select(ChangeRow.number, func.count())
+            .join(PatchsetRow, PatchsetRow.change_id == ChangeRow.id)
+            .join(BuildsetRow, BuildsetRow.patchset_id == PatchsetRow.id)
+            .where(ChangeRow.number.in_(changes))
+            .group_by(ChangeRow.number)
+        )
+        return {int(number): int(count) for number, count in session.execute(query)}
+
+
+def _all_told(site: Site, wanted: dict[int, int]) -> bool:
+    reviewer = review.signed_in(site.paths, REVIEWER)
+    return all(_told(reviewer.get(f"changes/{change}/messages")) >= count for change, count in wanted.items())
+
+
+def _told(messages: list[dict[str, Any]]) -> int:
+    return sum(1 for one in messages if one.get("author", {}).get("username") == people.CI.name)
