@@ -115,9 +115,9 @@ class FakeGerrit:
         self._answer()
         return self.me
 
-    def change(self, number: int) -> ChangeView:
+    def change(self, number: int, *, project: str = "") -> ChangeView:
         self._answer()
-        if number not in self.changes:
+        if number not in self.changes or project not in ("", self.changes[number].patchsets[-1].project):
             raise NotFound(f"change {number}")
         return self._view(self.changes[number])
 
@@ -129,7 +129,7 @@ class FakeGerrit:
             if is_named and current.status == "NEW" and change.updated_at >= since:
                 yield self._view(change)
 
-    def review(self, number: int, sha: str, *, message: str, vote: int | None, tag: str) -> None:
+    def review(self, number: int, sha: str, *, message: str, vote: int | None, tag: str, project: str = "") -> None:
         self._answer()
         change = self.changes.get(number)
         patchset = next((one for one in change.patchsets if one.sha == sha), None) if change else None

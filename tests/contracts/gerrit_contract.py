@@ -140,6 +140,12 @@ class RestContract:
         assert (view.patchset.status, view.patchset.owner.username) == ("NEW", "dev")
         assert abs(view.patchset.uploaded_at - datetime.now(UTC)) < LONG_AGO
 
+    def test_a_change_is_found_by_its_project_too_and_in_no_other(self, site: Site) -> None:
+        number, _ = site.people.push()
+        assert site.rest.change(number, project=site.project) == site.rest.change(number)
+        with pytest.raises(NotFound):
+            site.rest.change(number, project=site.empty_project)
+
     def test_comments_are_read_wherever_they_were_written(self, site: Site) -> None:
         number, _ = site.people.push()
         site.people.comment(number, "recheck the message", False)
@@ -183,7 +189,7 @@ class RestContract:
 
     def test_a_report_without_a_vote_leaves_votes_as_they_are(self, site: Site) -> None:
         number, sha = site.people.push()
-        site.rest.review(number, sha, message="We could not run it.", vote=None, tag=TAG)
+        site.rest.review(number, sha, message="We could not run it.", vote=None, tag=TAG, project=site.project)
         assert site.people.votes(number) == {}
         assert by(site, number, "xen-project-ci")[0].text.endswith("We could not run it.")
 

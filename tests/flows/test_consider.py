@@ -2,7 +2,8 @@
 
 import json
 
-from sqlalchemy import select
+import pytest
+from sqlalchemy import select, text
 
 from tests.contracts.fake_gerrit import REVIEWER, event
 from tests.flows.world import World
@@ -121,6 +122,36 @@ def test_an_event_about_a_change_that_is_gone_is_answered(world: World) -> None:
     (outcome,) = outcomes(world)
     assert outcome is not None
     assert outcome.startswith("Gerrit does not show the change")
+
+
+def test_a_change_that_gerrit_has_but_does_not_find_is_looked_at_all_the_same(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The index of a Gerrit that crashed lacks the last minutes; by its project it finds the change itself."""
+    change = world.gerrit.push().change
+    consider(world.ctx, change)
+    world.later(minutes=1)
+    world.gerrit.comment(change, "recheck")
+    monkeypatch.setattr(world.gerrit, "open_changes", lambda *_, **__: iter(()))
+    reconcile(world.ctx)
+    assert world.nudges("consider") == [change]
+    consider(world.ctx, change)
+    assert [buildset.trigger for buildset in world.buildsets()] == ["patchset", "recheck"]
+
+
+def test_a_change_that_gerrit_no_longer_shows_is_not_asked_for_again(world: World) -> None:
+    change = world.gerrit.push().change
+    consider(world.ctx, change)
+    world.gerrit.changes.clear()
+    reconcile(world.ctx)
+    assert world.nudges("consider") == [change]
+    consider(world.ctx, change)
+    (buildset,) = world.buildsets()
+    assert buildset.result == "ABORTED"
+    with world.database.session() as session:
+        session.execute(text("delete from procrastinate_jobs"))
+    reconcile(world.ctx)
+    assert world.nudges("consider") == []
 
 
 def test_a_conflict_with_the_tip_ends_without_a_word(world: World) -> None:

@@ -5,6 +5,7 @@ The Gerrit is a real one of its own; what runs is the job that needs no node, in
 
 import itertools
 import os
+import random
 import shutil
 import signal
 import threading
@@ -32,12 +33,14 @@ pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
 
 FOLDER = Path("/var/tmp/xenci-test-outages")
 PORT = 18000
-#: uploads, and rechecks of half of them
+#: uploads, and rechecks of changes that were told before
 UPLOADS, RECHECKS = 40, 20
-#: seconds that an outage lasts, beginning in the middle of the uploads
+#: seconds that an outage lasts, beginning when a quarter of them was asked for
 OUTAGE = 12
 _SANDBOX = "opendev/ci-sandbox"
 _SERIAL = itertools.count(1)
+#: something that a person asks for, of a change or of none; returns the change
+Wish = Callable[["Site", Any], int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,40 +141,48 @@ def mute(site: Site) -> AbstractContextManager[None]:
     "outage", [killed, restarted, hung, slow, without_http, without_ssh, mute], ids=lambda outage: outage.__name__
 )
 def test_whatever_befalls_gerrit_each_upload_and_recheck_is_run_once_and_told_once(
-    site: Site, outage: Callable[[Site], AbstractContextManager[None]]
+    site: Site, told: list[int], outage: Callable[[Site], AbstractContextManager[None]]
 ) -> None:
+    before = _told(site, told)
     began = threading.Event()
+    # one after the other, uploads and rechecks mixed, by three people at once
+    wishes = [(_upload, None)] * UPLOADS + [(_recheck, change) for change in told]
+    random.Random(outage.__name__).shuffle(wishes)
     with ThreadPoolExecutor(3) as people_at_work:
-        asked = [people_at_work.submit(_upload_and_recheck, site, number, began) for number in range(UPLOADS)]
+        asked = [people_at_work.submit(_ask, site, wish, number, began) for number, wish in enumerate(wishes)]
         assert began.wait(120)
         with outage(site):
             time.sleep(OUTAGE)
         changes = [one.result(timeout=300) for one in asked]
 
-    wanted = {change: 1 + (index < RECHECKS) for index, change in enumerate(changes)}
-    wait_for("every run to be told", lambda: _all_told(site, wanted), seconds=240)
+    wanted = {change: before.get(change, 0) + 1 for change in changes}
+    assert len(wanted) == UPLOADS + RECHECKS
+    wait_for("every run to be told", lambda: _is_told(site, wanted), seconds=240)
     assert _runs(site, changes) == wanted
+    assert _told(site, changes) == wanted
     for change in changes:
-        ours = review.messages(site.paths, change, author=people.CI)
-        links = [line for text in ours for line in text.splitlines() if "buildset/" in line]
-        assert len(ours) == wanted[change], ours
-        assert len(set(links)) == wanted[change]
-        assert review.votes(site.paths, change)[people.CI.name] == 1
+        assert review.votes(site.paths, _id(change))[people.CI.name] == 1
     if outage is mute:
         assert site.http.swallowed
 
 
-def _upload_and_recheck(site: Site, number: int, began: threading.Event) -> int:
-    """Make a change as the browser does, and ask half of them again; as a person does, again if Gerrit is away."""
-    if number == UPLOADS // 4:
+@pytest.fixture(scope="module")
+def told(site: Site) -> list[int]:
+    """Changes that were run and told before any outage."""
+    changes = [_upload(site, None) for _ in range(RECHECKS)]
+    wait_for("the first votes", lambda: _is_told(site, dict.fromkeys(changes, 1)), seconds=120)
+    return changes
+
+
+def _ask(site: Site, wish: tuple[Wish, int | None], number: int, began: threading.Event) -> int:
+    if number == (UPLOADS + RECHECKS) // 4:
         began.set()
-    change = _upload(site)
-    if number < RECHECKS:
-        _recheck(site, change)
-    return change
+    what, change = wish
+    return what(site, change)
 
 
-def _upload(site: Site) -> int:
+def _upload(site: Site, _: None) -> int:
+    """Make a change as the browser does; as a person does, again if Gerrit is away."""
     subject = f"Try the CI {next(_SERIAL)} {time.time_ns()}"
     body = {"project": _SANDBOX, "branch": "master", "subject": subject}
     dev = review.signed_in(site.paths, DEV)
@@ -195,21 +206,25 @@ def _found(site: Site, subject: str) -> int | None:
     return next((int(one["_number"]) for one in found if one["subject"] == subject), None)
 
 
-def _recheck(site: Site, change: int) -> None:
+def _recheck(site: Site, change: int) -> int:
+    """Ask for another run; as a person does, again if Gerrit is away, and not if it took it after all."""
+    words = f"recheck {next(_SERIAL)}"
+
     def ask() -> bool:
         try:
-            if _asked(site, change):
-                return True
-            review.comment(site.paths, change, "recheck")
+            if not any(words in text for text in review.messages(site.paths, _id(change), author=REVIEWER)):
+                review.comment(site.paths, _id(change), words)
         except (rest.Silent, rest.Refused):
             return False
         return True
 
     wait_for("Gerrit to take a recheck", ask, seconds=200)
+    return change
 
 
-def _asked(site: Site, change: int) -> bool:
-    return any("recheck" in text for text in review.messages(site.paths, change, author=REVIEWER))
+def _id(change: int) -> str:
+    """Return a change's id as Gerrit finds it without its index, which a crash leaves behind the facts."""
+    return f"{rest.name(_SANDBOX)}~{change}"
 
 
 def _runs(site: Site, changes: list[int]) -> dict[int, int]:
@@ -224,10 +239,18 @@ def _runs(site: Site, changes: list[int]) -> dict[int, int]:
         return {int(number): int(count) for number, count in session.execute(query)}
 
 
-def _all_told(site: Site, wanted: dict[int, int]) -> bool:
-    reviewer = review.signed_in(site.paths, REVIEWER)
-    return all(_told(reviewer.get(f"changes/{change}/messages")) >= count for change, count in wanted.items())
+def _told(site: Site, changes: list[int]) -> dict[int, int]:
+    """Return how often we told of a run of each change, each with a link of its own."""
+    told = {}
+    for change in changes:
+        ours = review.messages(site.paths, _id(change), author=people.CI)
+        assert len({line for text in ours for line in text.splitlines() if "buildset/" in line}) == len(ours)
+        told[change] = len(ours)
+    return told
 
 
-def _told(messages: list[dict[str, Any]]) -> int:
-    return sum(1 for one in messages if one.get("author", {}).get("username") == people.CI.name)
+def _is_told(site: Site, wanted: dict[int, int]) -> bool:
+    try:
+        return all(count >= wanted[change] for change, count in _told(site, list(wanted)).items())
+    except rest.Silent:  # it is not yet back
+        return False

@@ -236,6 +236,12 @@ def test_a_recheck_older_than_the_newest_run_was_answered_by_it() -> None:
     assert isinstance(look(Seen(patchset=PATCHSET, messages=(comment(),)), [run]), Ignore)
 
 
+def test_a_recheck_of_the_second_in_which_the_run_began_is_run_as_it_may_have_come_after() -> None:
+    run = upload_run(created_at=comment().posted_at + timedelta(milliseconds=600))
+    (key,) = keys(look(Seen(patchset=PATCHSET, messages=(comment(),)), [run]))
+    assert key.startswith("61,3:check:recheck:")
+
+
 def test_a_patch_set_without_a_run_and_with_rechecks_is_run_once() -> None:
     assert keys(look(Seen(patchset=PATCHSET, messages=(comment(), comment())))) == ["61,3:check:upload"]
 

@@ -68,8 +68,11 @@ class ChangeView:
 class GerritRest(Protocol):
     """Asks and tells. Every method raises a Temporary (no answer) or a Permanent (refused) of failures.py."""
 
-    def change(self, number: int) -> ChangeView:
-        """Return a change as it is now. Raises NotFound if there is none, or none that we may see."""
+    def change(self, number: int, *, project: str = "") -> ChangeView:
+        """Return a change as it is now. Raises NotFound if there is none, or none that we may see.
+
+        With its project Gerrit finds it without its index, which after a crash lacks the changes of the last minutes.
+        """
 
     def open_changes(self, projects: Sequence[str], *, since: datetime) -> Iterator[ChangeView]:
         """Yield each open change of these projects that was touched since then, the latest first, each once.
@@ -77,7 +80,7 @@ class GerritRest(Protocol):
         A project is a name, or a regular expression for whole names.
         """
 
-    def review(self, number: int, sha: str, *, message: str, vote: int | None, tag: str) -> None:
+    def review(self, number: int, sha: str, *, message: str, vote: int | None, tag: str, project: str = "") -> None:
         """Post a comment, with a Verified vote unless it is None. Not idempotent: look for it first."""
 
     def account(self) -> Account:

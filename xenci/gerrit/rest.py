@@ -10,6 +10,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
 import structlog
 from gerrit import GerritClient
@@ -64,9 +65,9 @@ class Rest:
             # whoever is signed in has an account
             raise NotGerrit(error.detail, remedy=CHECK_URL) from error
 
-    def change(self, number: int) -> ChangeView:
+    def change(self, number: int, *, project: str = "") -> ChangeView:
         """See the port. One request, and one more if there are comments not read before."""
-        raw = self._get_object(f"/changes/{int(number)}/detail", params={"o": list(OPTIONS)})
+        raw = self._get_object(f"/changes/{_id(number, project)}/detail", params={"o": list(OPTIONS)})
         found = self._view(raw)
         if found is None:
             raise NotGerrit(f"change {number} without a current patch set")
@@ -91,7 +92,7 @@ class Rest:
                 return
         log.warning("gerrit.open_changes.cut", query=query, after=start)
 
-    def review(self, number: int, sha: str, *, message: str, vote: int | None, tag: str) -> None:
+    def review(self, number: int, sha: str, *, message: str, vote: int | None, tag: str, project: str = "") -> None:
         """See the port. The owner is notified, nobody's attention set changes.
 
         Raises VoteNotTaken if the comment was taken without it, NotAllowed, NotFound, GerritDown: after the last,
@@ -103,7 +104,8 @@ class Rest:
         body |= {"omit_duplicate_comments": True, "ignore_automatic_attention_set_rules": True}
         if vote is not None:
             body["labels"] = {LABEL: vote}
-        answer = self._answer(lambda client: GerritChangeRevision(client, str(int(number)), sha).set_review(body))
+        change = _id(number, project)
+        answer = self._answer(lambda client: GerritChangeRevision(client, change, sha).set_review(body))
         taken = answer.get("labels") if isinstance(answer, dict) else None
         if vote is not None and (not isinstance(taken, dict) or taken.get(LABEL) != vote):
             raise VoteNotTaken(f"the comment on {number} was taken, its vote {LABEL} {vote:+d} was not")
@@ -115,16 +117,17 @@ class Rest:
         with_comments = [one.id for one in found.messages if _HAS_COMMENTS.search(one.text)]
         if not with_comments:
             return found
-        return view(raw, self._comments_of(found.patchset.change, with_comments[-1]), web=self._web)
+        comments = self._comments_of(found.patchset.change, found.patchset.project, with_comments[-1])
+        return view(raw, comments, web=self._web)
 
-    def _comments_of(self, change: int, newest: str) -> Comments:
+    def _comments_of(self, change: int, project: str, newest: str) -> Comments:
         """Return a change's patchset-level comments; asked for only when a message brought new ones."""
         with self._lock:
             known = self._comments.get(change)
         if known is not None and known[0] == newest:
             return known[1]
         try:
-            comments = comments_by_message(self._get_object(f"/changes/{change}/comments"))
+            comments = comments_by_message(self._get_object(f"/changes/{_id(change, project)}/comments"))
         except NotFound:
             # deleted or made private since the query
             return {}
@@ -162,6 +165,11 @@ class Rest:
             )
             self._own.client = GerritClient(base_url=self._web, session=session, timeout=self._read_s)
         return self._own.client
+
+
+def _id(number: int, project: str) -> str:
+    """Return a change's id in an address."""
+    return f"{quote(project, safe='')}~{int(number)}" if project else str(int(number))
 
 
 def open_query(projects: Sequence[str], since: datetime) -> str:

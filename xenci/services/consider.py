@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 import structlog
-from sqlalchemy import select, text
+from sqlalchemy import select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -36,16 +36,26 @@ _LOCK = 0x636F6E73
 
 def consider(ctx: Context, number: int) -> None:
     """Fetch a change from Gerrit and start the runs that it lacks. Repeatable; `number` is Gerrit's."""
+    with ctx.database.session() as session:
+        project = _project(session, number)
     try:
-        view = ctx.gerrit.change(number)
+        view = ctx.gerrit.change(number, project=project)
     except NotFound as error:
         with ctx.database.session() as session:
             for buildset in _unfinished(session, number):
                 withdraw(ctx, session, buildset, "Gerrit does not show the change any more")
             for event in _unanswered(session, number):
                 event.outcome = f"Gerrit does not show the change: {error.detail or error.brief}"
+            session.execute(update(ChangeRow).where(ChangeRow.number == number).values(status="GONE"))
         return
     consider_view(ctx, view)
+
+
+def _project(session: Session, number: int) -> str:
+    """Return a change's project, as we have it or as an event told it; empty if neither does."""
+    known = session.scalar(select(ChangeRow.project).where(ChangeRow.number == number))
+    told = select(EventRow.payload["change"]["project"].as_string()).where(EventRow.change == number).limit(1)
+    return known or session.scalar(told) or ""
 
 
 def consider_view(ctx: Context, view: ChangeView) -> list[int]:

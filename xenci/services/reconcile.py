@@ -18,6 +18,8 @@ from xenci.store.marks import clear_alarm, raise_alarm
 from xenci.store.tables import BuildsetRow, ChangeRow, EventRow, PatchsetRow
 
 _LOG = structlog.get_logger()
+#: how many changes that are open here, but not among those that Gerrit finds, are looked at in one turn
+_MOST_UNFOUND = 100
 
 
 def reconcile(ctx: Context, _row: int = 0) -> None:
@@ -53,8 +55,18 @@ def reconcile(ctx: Context, _row: int = 0) -> None:
             .join(BuildsetRow, BuildsetRow.patchset_id == PatchsetRow.id)
             .where(BuildsetRow.state != BuildsetState.DONE)
         )
+        # a Gerrit that crashed may not find what it has: its index lacks the last minutes
+        open_here = (
+            select(ChangeRow.number)
+            .join(PatchsetRow, PatchsetRow.change_id == ChangeRow.id)
+            .where(ChangeRow.status == "NEW", PatchsetRow.uploaded_at >= since, ChangeRow.number.not_in(seen))
+            .distinct()
+            .order_by(ChangeRow.number.desc())
+            .limit(_MOST_UNFOUND)
+        )
         unanswered = select(EventRow.change).where(EventRow.outcome.is_(None), EventRow.change.is_not(None))
-        for number in {*session.scalars(running), *session.scalars(unanswered)} - seen:
+        look_at = {*session.scalars(running), *session.scalars(open_here), *session.scalars(unanswered)}
+        for number in look_at - seen:
             if number is not None:
                 # closed meanwhile, or too old for the query: what runs for it must not go on for ever
                 defer(session, "consider", number)

@@ -44,7 +44,7 @@ def _report(ctx: Context, report_id: int) -> None:
         patchset = buildset.patchset
         change = patchset.change
     try:
-        view = ctx.gerrit.change(change.number)
+        view = ctx.gerrit.change(change.number, project=change.project)
         posted = _find(view, buildset, ctx.me)
         if posted is None and (why := _is_pointless(view, patchset.number)) is not None:
             _drop(ctx, report_id, why)
@@ -52,7 +52,9 @@ def _report(ctx: Context, report_id: int) -> None:
         if posted is None and _is_paused(ctx):
             return
         if posted is None:
-            ctx.gerrit.review(change.number, patchset.sha, message=row.message, vote=row.vote, tag=row.tag)
+            ctx.gerrit.review(
+                change.number, patchset.sha, message=row.message, vote=row.vote, tag=row.tag, project=change.project
+            )
             _LOG.info("report.posted", change=change.number, patchset=patchset.number, vote=row.vote)
             posted = ""
         _done(ctx, report_id, posted)

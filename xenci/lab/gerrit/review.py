@@ -24,7 +24,7 @@ def change(paths: LabPaths, number: int | str) -> dict[str, Any]:
 
 
 def comment(
-    paths: LabPaths, number: int, text: str, *, patchset_level: bool = False, person: Person = REVIEWER
+    paths: LabPaths, number: int | str, text: str, *, patchset_level: bool = False, person: Person = REVIEWER
 ) -> None:
     """Comment on the current patch set: as a message, or as the patch-set-level comment of today's browser."""
     body: dict[str, Any] = {"message": text}
@@ -33,7 +33,7 @@ def comment(
     _review(paths, person, number, body)
 
 
-def vote(paths: LabPaths, number: int, labels: Mapping[str, int], *, person: Person = REVIEWER) -> None:
+def vote(paths: LabPaths, number: int | str, labels: Mapping[str, int], *, person: Person = REVIEWER) -> None:
     """Vote on the current patch set; raises Refused where the person may not."""
     _review(paths, person, number, {"labels": dict(labels)})
 
@@ -55,7 +55,7 @@ def open_changes(paths: LabPaths, *, topic: str = "") -> list[int]:
     return [int(info["_number"]) for info in signed_in(paths, REVIEWER).get(f"changes/?q={query}")]
 
 
-def messages(paths: LabPaths, number: int, *, author: Person | None = None) -> list[str]:
+def messages(paths: LabPaths, number: int | str, *, author: Person | None = None) -> list[str]:
     """Return the texts of the change's messages, oldest first; only those of `author` if given."""
     return [
         message["message"]
@@ -64,11 +64,11 @@ def messages(paths: LabPaths, number: int, *, author: Person | None = None) -> l
     ]
 
 
-def votes(paths: LabPaths, number: int, label: str = "Verified") -> dict[str, int]:
+def votes(paths: LabPaths, number: int | str, label: str = "Verified") -> dict[str, int]:
     """Return the votes on the current patch set by account name, without the zeros."""
     given = change(paths, number)["labels"].get(label, {}).get("all", [])
     return {vote["username"]: int(vote["value"]) for vote in given if vote.get("value")}
 
 
-def _review(paths: LabPaths, person: Person, number: int, body: dict[str, Any]) -> None:
+def _review(paths: LabPaths, person: Person, number: int | str, body: dict[str, Any]) -> None:
     signed_in(paths, person).call("POST", f"changes/{number}/revisions/current/review", body)

@@ -71,6 +71,8 @@ def _settings(paths: LabPaths) -> dict[str, str]:
         "sshd.listenAddress": f"127.0.0.1:{paths.gerrit_ssh}",
         "sshd.advertisedAddress": f"127.0.0.1:{paths.gerrit_ssh}",
         "sendemail.enable": "false",
+        # a killed Gerrit still finds the changes of its last minutes: each write of an index is kept at once
+        **{f"index.{name}.commitWithin": "0" for name in ("changes_open", "changes_closed", "accounts", "groups")},
         # nova's tree is 6,600 files: an answer for a diff or a push may take its time on a busy machine
         "receive.timeout": "10 min",
     }
