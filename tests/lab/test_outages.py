@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 import yaml
 from sqlalchemy import func, select
 
@@ -37,6 +38,7 @@ PORT = 18000
 UPLOADS, RECHECKS = 40, 20
 #: seconds that an outage lasts, beginning when a quarter of them was asked for
 OUTAGE = 12
+_LOG = structlog.get_logger()
 _SANDBOX = "opendev/ci-sandbox"
 _SERIAL = itertools.count(1)
 #: something that a person asks for, of a change or of none; returns the change
@@ -153,11 +155,13 @@ def test_whatever_befalls_gerrit_each_upload_and_recheck_is_run_once_and_told_on
         assert began.wait(120)
         with outage(site):
             time.sleep(OUTAGE)
+        over = time.monotonic()
         changes = [one.result(timeout=300) for one in asked]
 
     wanted = {change: before.get(change, 0) + 1 for change in changes}
     assert len(wanted) == UPLOADS + RECHECKS
     wait_for("every run to be told", lambda: _is_told(site, wanted), seconds=240)
+    _LOG.info("outage.over", of=outage.__name__, seconds_to_the_last_vote=round(time.monotonic() - over, 1))
     assert _runs(site, changes) == wanted
     assert _told(site, changes) == wanted
     for change in changes:
