@@ -1,5 +1,7 @@
 """What commit messages depend on, and the order that follows."""
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -140,7 +142,7 @@ def test_an_order_keeps_every_need_and_a_circle_is_one(needs: dict[int, list[int
     match in_order(0, needs):
         case Circle(changes=changes):
             assert changes[0] == changes[-1]
-            assert all(after in needs[before] for before, after in zip(changes, changes[1:], strict=False))
+            assert all(after in needs[before] for before, after in itertools.pairwise(changes))
         case order:
             assert order[-1] == 0
             assert len(set(order)) == len(order)

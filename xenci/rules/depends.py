@@ -1,4 +1,4 @@
-"""Reads what a commit message says that its change depends on, and puts changes into the order in which they are merged.
+"""Reads what a commit message says that its change depends on, and puts changes into the order of their merging.
 
 The grammar is Zuul's: a line `Depends-On: WHAT`, anywhere in the message, in capitals or not, any number of them. WHAT
 is the address of a change in this Gerrit, or a Change-Id. Addresses of other servers count for nothing here. Every line
