@@ -1,5 +1,6 @@
 """From commit messages and parents to the trees that are tested, with real git repositories."""
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -422,6 +423,22 @@ def test_what_cannot_be_prepared_is_an_alarm_and_is_tried_ever_less_often(town: 
     town.repositories[NOVA].git("branch", "-m", "other", BRANCH)
     prepare(world.ctx, buildset.id)
     assert (world.buildsets()[0].state, world.buildsets()[0].reasons, town.alarms()) == ("running", [], {})
+
+
+def test_a_broken_mirror_is_an_alarm_until_it_is_removed(town: Town) -> None:
+    change = town.push({DRIVER: text(l3="x")})
+    mirror = town.world.ctx.mirrors.repository(NOVA)
+    mirror.mkdir(parents=True)
+    (mirror / "HEAD").write_text("ref: refs/heads/none\n")
+    (mirror / "config").write_text("this is no configuration")
+    consider(town.world.ctx, change.change)
+    town.world.later(minutes=5)
+    buildset = town.run(change)
+    assert buildset.state == "new"
+    assert "made anew" in town.alarms()[f"tree:{change.change}"]
+    shutil.rmtree(mirror)
+    prepare(town.world.ctx, buildset.id)
+    assert (town.world.buildsets()[0].state, town.alarms()) == ("running", {})
 
 
 def test_its_alarm_ends_with_the_change_too(town: Town) -> None:

@@ -1,7 +1,7 @@
 """A preparation that fails: it is put off, ever longer, and an alarm says what a person can do.
 
-How long is told by how long it has failed, so nothing is counted and a restart changes nothing. What passes by itself
-is tried every two minutes at least, what needs a person every hour.
+How long is told by how long it has failed, so nothing is counted and a restart changes nothing. A Gerrit that is away
+is asked every two minutes at least; all else is tried once an hour in the end, soonest what may pass by itself.
 """
 
 from datetime import timedelta
@@ -9,7 +9,7 @@ from datetime import timedelta
 import structlog
 
 from xenci.errors import Permanent, XenciError
-from xenci.gerrit.failures import GitFailed
+from xenci.gerrit.failures import FetchFailed, GerritDown, GitFailed, NotGerrit
 from xenci.model.build import BuildsetState
 from xenci.services.context import Context
 from xenci.services.engine import defer
@@ -19,9 +19,9 @@ from xenci.store.tables import BuildsetRow
 _LOG = structlog.get_logger()
 #: when to come again where another one works in the project's mirror
 BUSY = timedelta(seconds=3)
-#: the shortest pause, and the longest ones
+#: the shortest pause, and the longest ones: while Gerrit is away, and for all else
 _SHORTEST = timedelta(seconds=5)
-LONGEST_TEMPORARY, LONGEST = timedelta(minutes=2), timedelta(hours=1)
+LONGEST_AWAY, LONGEST = timedelta(minutes=2), timedelta(hours=1)
 #: what passes by itself is an alarm only when it has not passed after so long
 _PATIENCE = timedelta(minutes=1)
 
@@ -40,7 +40,8 @@ def put_off(ctx: Context, buildset_id: int, error: XenciError) -> None:
             return
         lasted = at - buildset.created_at
         needs_person = isinstance(error, Permanent | GitFailed)
-        pause = min(max(_SHORTEST, lasted / 2), LONGEST if needs_person else LONGEST_TEMPORARY)
+        longest = LONGEST_AWAY if isinstance(error, GerritDown | NotGerrit) else LONGEST
+        pause = min(max(_SHORTEST, lasted / (2 if needs_person else 10)), longest)
         buildset.reasons = [f"it cannot be prepared, and is tried again: {error.sentence}".replace("\0", "�")]
         change = buildset.patchset.change
         if needs_person or lasted > _PATIENCE:
@@ -49,7 +50,7 @@ def put_off(ctx: Context, buildset_id: int, error: XenciError) -> None:
                 tree_alarm(change.number),
                 brief=f"The tree of change {change.number} cannot be made",
                 detail=f"{change.project} {change.branch}, buildset {buildset_id}: {error.sentence}",
-                remedy=error.remedy or _remedy(ctx, error),
+                remedy=_remedy(ctx, error),
                 at=at,
             )
         defer(session, "prepare", buildset_id, after=pause)
@@ -57,6 +58,9 @@ def put_off(ctx: Context, buildset_id: int, error: XenciError) -> None:
 
 
 def _remedy(ctx: Context, error: XenciError) -> str:
+    mirror = f"the mirror below {ctx.settings.mirrors_dir} may be broken: remove it, and it is made anew"
+    if isinstance(error, FetchFailed):
+        return f"{error.remedy}; if it answers, {mirror}"
     if isinstance(error, GitFailed):
-        return f"look at the mirror below {ctx.settings.mirrors_dir}; if it is broken, remove it: it is made anew"
-    return "it is tried again by itself; a new patch set ends it, too"
+        return error.remedy or mirror
+    return error.remedy or "it is tried again by itself; a new patch set ends it, too"
