@@ -1,124 +1,20 @@
 """From commit messages and parents to the trees that are tested, with real git repositories."""
 
-import shutil
-from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
+from fastapi.testclient import TestClient
 
-from tests.contracts.fake_gerrit import BASE
 from tests.contracts.local_host import LocalHost
-from tests.flows.world import World, make_settings
-from tests.upstream import LIMIT, Upstream, text
-from xenci.gerrit.failures import GerritDown
+from tests.flows.town import BRANCH, DRIVER, NOVA, TEMPEST, Town
+from tests.upstream import LIMIT, text
+from xenci.dashboard.app import create_app
 from xenci.gerrit.git import git
-from xenci.gerrit.parse import change_ref
-from xenci.gerrit.trees import Mirrors
-from xenci.model.change import Patchset
+from xenci.model.outcome import Fault, Result, Verdict
 from xenci.services.advance import advance
-from xenci.services.consider import consider
-from xenci.services.listener import keep
-from xenci.services.prepare import prepare
-from xenci.services.reconcile import reconcile
-from xenci.services.renew import MOST, renew
+from xenci.services.outbox import message_of
 from xenci.services.tidy import tidy
-from xenci.store.conflicts import that_do_not_merge
-from xenci.store.marks import open_alarms
 from xenci.store.tables import BuildRow, BuildsetRow
-
-NOVA, TEMPEST, BRANCH = "openstack/nova", "openstack/tempest", "stable/2025.1"
-DRIVER = "nova/driver.py"
-
-
-@dataclass
-class Town:
-    """A world whose Gerrit has real repositories behind it."""
-
-    world: World
-    repositories: dict[str, Upstream] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        for project, branch in ((NOVA, BRANCH), (TEMPEST, "master")):
-            self.repositories[project] = one = Upstream(self.world.folder / "git" / project)
-            if branch != "master":
-                one.git("branch", "-m", "master", branch)
-        self.configure()
-
-    def configure(self, **job: Any) -> None:
-        """Change the only job, and let its trees be made for real."""
-        raw = make_settings(self.world.folder).model_dump(mode="json", exclude_defaults=True)
-        raw["gerrit"]["git_url"] = f"{self.world.folder}/git/{{project}}"
-        raw["jobs"][0] |= job
-        self.world.ctx.settings = type(self.world.ctx.settings).model_validate(raw)
-        self.world.ctx.mirrors = Mirrors(self.world.folder / "mirrors")
-
-    def push(
-        self,
-        files: dict[str, str],
-        *,
-        project: str = NOVA,
-        branch: str = "",
-        on: Patchset | None = None,
-        depends_on: Sequence[str | Patchset] = (),
-        number: int | None = None,
-        **more: Any,
-    ) -> Patchset:
-        """Upload a change with these files, on another one or on the branch's first commit."""
-        gerrit, repository = self.world.gerrit, self.repositories[project]
-        change = number or max(gerrit.changes, default=0) + 1
-        patchset = len(gerrit.changes[change].patchsets) + 1 if number else 1
-        parent = on.sha if on else repository.base
-        sha = repository.change(
-            files,
-            on=parent,
-            ref=change_ref(change, patchset),
-            back_to="master" if project == TEMPEST else BRANCH,
-            subject=f"Patch set {change},{patchset}",
-        )
-        return gerrit.push(
-            project=project,
-            branch=branch or (BRANCH if project == NOVA else "master"),
-            number=number,
-            sha=sha,
-            parents=(on.sha if on else BASE,),
-            depends_on=[what if isinstance(what, str) else f"http://127.0.0.1:1/{what.change}" for what in depends_on],
-            **more,
-        )
-
-    def move(self, files: dict[str, str], project: str = NOVA) -> str:
-        """Let the branch move on; return its tip."""
-        return self.repositories[project].commit(files, "The branch moves on")
-
-    def run(self, patchset: Patchset) -> BuildsetRow:
-        """Prepare the run of a patch set."""
-        consider(self.world.ctx, patchset.change)
-        found = next(one for one in reversed(self.world.buildsets()) if one.patchset.change.number == patchset.change)
-        prepare(self.world.ctx, found.id)
-        return next(one for one in self.world.buildsets() if one.id == found.id)
-
-    def build(self, patchset: Patchset) -> BuildRow:
-        (build,) = self.run(patchset).builds
-        return build
-
-    def file(self, sha: str | None, path: str = DRIVER, *, project: str = NOVA) -> str:
-        mirror = self.world.ctx.mirrors.repository(project)
-        return git("show", f"{sha}:{path}", at=mirror, limit=LIMIT).stdout.decode()
-
-    def alarms(self) -> dict[str, str]:
-        with self.world.database.session() as session:
-            return {alarm.key: alarm.remedy for alarm in open_alarms(session)}
-
-    def conflicting(self) -> list[int]:
-        with self.world.database.session() as session:
-            return [one.patchset.change.number for one in that_do_not_merge(session)]
-
-
-@pytest.fixture
-def town(world: World) -> Town:
-    return Town(world)
 
 
 def needs(buildset: BuildsetRow) -> list[tuple[int, str, bool]]:
@@ -281,188 +177,34 @@ def test_trees_of_other_projects_are_put_where_the_contract_says(town: Town, tmp
     git("cat-file", "-e", f"{build.tree_sha}^{{commit}}", at=places[NOVA], limit=LIMIT)
 
 
-def test_a_conflict_is_tried_again_when_the_tip_moves_and_only_then(town: Town) -> None:
-    change = town.push({DRIVER: text(l3="change")})
-    town.move({DRIVER: text(l3="tip")})
-    first = town.run(change)
-    assert (first.result, town.conflicting()) == ("MERGE_CONFLICT", [change.change])
-    for _ in range(3):
-        renew(town.world.ctx)
-    assert len(town.world.buildsets()) == 1, "the tip is where it was"
-
-    tip = town.move({"README": "elsewhere\n"})
-    for _ in range(3):
-        renew(town.world.ctx)
-    _, second = town.world.buildsets()
-    assert (second.trigger, second.trigger_key) == ("tip", f"{change.label}:check:tip:{tip}")
-    prepare(town.world.ctx, second.id)
-    renew(town.world.ctx)
-    _, second = town.world.buildsets()
-    assert (second.state, second.result, second.tip_sha) == ("done", "MERGE_CONFLICT", tip)
-
-    town.world.later(hours=1)
-    tip = town.move({DRIVER: text()})
-    renew(town.world.ctx)
-    _, again = town.world.buildsets()
-    assert (again.id, again.state, again.result, again.conflict) == (second.id, "new", None, None)
-    assert (again.trigger_key, again.triggered_at) == (f"{change.label}:check:tip:{tip}", town.world.now)
-    assert town.conflicting() == []
-    prepare(town.world.ctx, again.id)
-    _, again = town.world.buildsets()
-    assert (again.state, again.reasons) == ("running", [])
-    assert town.file(again.builds[0].tree_sha) == text(l3="change")
-    assert town.world.reports() == []
-
-
-def test_a_conflict_is_let_go_with_the_change_or_its_patch_set(town: Town) -> None:
-    closed, renewed = town.push({DRIVER: text(l3="one")}), town.push({DRIVER: text(l3="two")})
-    town.move({DRIVER: text(l3="tip")})
-    for change in (closed, renewed):
-        assert town.run(change).result == "MERGE_CONFLICT"
-    assert town.conflicting() == [renewed.change, closed.change]
-    town.world.gerrit.end(closed.change, "ABANDONED")
-    consider(town.world.ctx, closed.change)
-    town.run(town.push({DRIVER: text(l21="two")}, number=renewed.change))
-    assert town.conflicting() == []
-    before = len(town.world.buildsets())
-    town.move({"README": "elsewhere\n"})
-    renew(town.world.ctx)
-    assert len(town.world.buildsets()) == before
-
-
-def test_a_conflict_of_a_needed_change_follows_the_tip_that_it_conflicts_with(town: Town) -> None:
+def test_what_was_merged_before_a_change_is_told_in_the_comment_and_on_the_pages(town: Town) -> None:
     town.configure(node={"trees": {TEMPEST: "/opt/stack/tempest"}})
-    theirs = town.push({DRIVER: text(l3="theirs")}, project=TEMPEST)
-    town.move({DRIVER: text(l3="tip")}, project=TEMPEST)
-    buildset = town.run(town.push({DRIVER: text(l21="change")}, depends_on=[theirs]))
-    assert buildset.result == "MERGE_CONFLICT"
-    assert f"change {theirs.change}, which it needs, does not merge" in str(buildset.reasons)
-    town.move({"README": "nova moves\n"})
-    renew(town.world.ctx)
-    assert len(town.world.buildsets()) == 1
-    town.move({DRIVER: text()}, project=TEMPEST)
-    renew(town.world.ctx)
-    assert len(town.world.buildsets()) == 2
-
-
-def test_a_series_that_does_not_fit_is_tried_again_on_the_next_tip_too(town: Town, tmp_path: Path) -> None:
-    repository = town.repositories[NOVA]
-    repository.patches(tmp_path / "carry", {DRIVER: text(l20="xen")}, back_to=BRANCH)
-    carry = {"project": NOVA, "branch": BRANCH, "series": str(tmp_path / "carry")}
-    town.configure(carry=[carry])
-    town.move({DRIVER: text(l20="not xen")})
-    change = town.push({"README": "x\n"})
-    assert town.run(change).result == "CARRY_CONFLICT"
-    assert list(town.alarms()) == [f"carry:{NOVA}:{BRANCH}:tip"]
-    renew(town.world.ctx)
-    assert len(town.world.buildsets()) == 1
-    town.move({DRIVER: text()})
-    renew(town.world.ctx)
-    _, again = town.world.buildsets()
-    prepare(town.world.ctx, again.id)
-    assert town.world.buildsets()[1].state == "running"
-    assert town.alarms() == {}
-
-
-def test_so_many_are_tried_again_at_once_and_the_others_at_the_next_look(town: Town) -> None:
-    changes = [town.push({DRIVER: text(l3=f"change {n}")}) for n in range(MOST + 3)]
-    town.move({DRIVER: text(l3="tip")})
-    for change in changes:
-        town.run(change)
-    town.move({"README": "elsewhere\n"})
-    renew(town.world.ctx)
-    assert len(town.world.buildsets()) == 2 * MOST + 3
-    renew(town.world.ctx)
-    assert len(town.world.buildsets()) == 2 * (MOST + 3)
-
-
-def test_a_moved_branch_of_ours_and_each_look_through_changes_ask_for_it(town: Town) -> None:
-    world = town.world
-    moved = b'{"type":"ref-updated","refUpdate":{"oldRev":"' + b"a" * 40 + b'","newRev":"' + b"b" * 40
-    for project, ref in (("openstack/swift", "heads/master"), (NOVA, "changes/01/1/meta"), (NOVA, "tags/1")):
-        keep(world.ctx, moved + f'","refName":"refs/{ref}","project":"{project}"}}}}'.encode(), world.now)
-    assert world.nudges("renew") == []
-    keep(world.ctx, moved + f'","refName":"refs/heads/{BRANCH}","project":"{NOVA}"}}}}'.encode(), world.now)
-    assert world.nudges("renew") == [0]
-    with world.database.session() as session:
-        session.connection().exec_driver_sql("delete from procrastinate_jobs")
-    reconcile(world.ctx)
-    assert world.nudges("renew") == [0]
-
-
-def pause(world: World) -> timedelta:
-    """Return for how long a preparation is put off, and let its nudge go."""
-    with world.database.session() as session:
-        connection = session.connection()
-        (left,) = connection.exec_driver_sql(
-            "delete from procrastinate_jobs where task_name = 'prepare' returning scheduled_at - now()"
-        ).scalars()
-        assert isinstance(left, timedelta)
-        return left
-
-
-def test_what_cannot_be_prepared_is_an_alarm_and_is_tried_ever_less_often(town: Town) -> None:
-    world = town.world
-    change = town.push({DRIVER: text(l3="x")})
-    town.repositories[NOVA].git("branch", "-m", BRANCH, "other")
-    consider(world.ctx, change.change)
-    (buildset,) = world.buildsets()
-    with world.database.session() as session:
-        session.connection().exec_driver_sql("delete from procrastinate_jobs")
-    pauses = []
-    for _ in range(30):
-        prepare(world.ctx, buildset.id)
-        pauses.append(round(pause(world).total_seconds()))
-        world.later(seconds=pauses[-1])
-    assert pauses == sorted(pauses)
-    assert (pauses[0], pauses[-1]) == (5, 3600)
-    assert "can be read by everybody" in town.alarms()[f"tree:{change.change}"]
-    (buildset,) = world.buildsets()
-    assert buildset.state == "new"
-    assert "is tried again" in str(buildset.reasons)
-    town.repositories[NOVA].git("branch", "-m", "other", BRANCH)
-    prepare(world.ctx, buildset.id)
-    assert (world.buildsets()[0].state, world.buildsets()[0].reasons, town.alarms()) == ("running", [], {})
-
-
-def test_a_broken_mirror_is_an_alarm_until_it_is_removed(town: Town) -> None:
-    change = town.push({DRIVER: text(l3="x")})
-    mirror = town.world.ctx.mirrors.repository(NOVA)
-    mirror.mkdir(parents=True)
-    (mirror / "HEAD").write_text("ref: refs/heads/none\n")
-    (mirror / "config").write_text("this is no configuration")
-    consider(town.world.ctx, change.change)
-    town.world.later(minutes=5)
+    theirs = town.push({DRIVER: text(l12="theirs")}, project=TEMPEST)
+    parent = town.push({DRIVER: text(l3="parent")})
+    change = town.push({DRIVER: text(l3="parent", l21="change")}, on=parent, depends_on=[theirs])
     buildset = town.run(change)
-    assert buildset.state == "new"
-    assert "made anew" in town.alarms()[f"tree:{change.change}"]
-    shutil.rmtree(mirror)
-    prepare(town.world.ctx, buildset.id)
-    assert (town.world.buildsets()[0].state, town.alarms()) == ("running", {})
+    with town.world.database.session() as session:
+        row = session.get_one(BuildsetRow, buildset.id)
+        verdict = Verdict(result=Result.SUCCESS, fault=Fault.NONE)
+        comment = message_of(town.world.ctx, session, row, row.builds, verdict)
+    assert f", after what it needs: {parent.label}, {theirs.label}, nothing carried." in comment
+    with TestClient(create_app(town.world.ctx.settings, town.world.database, lambda: town.world.now)) as client:
+        page = client.get(f"/build/{buildset.builds[0].uuid}").text
+        assert f'href="/change/{parent.change}">{parent.label}</a> parent' in page
+        assert f'href="/change/{theirs.change}">{theirs.label}</a> Depends-On, <code>{TEMPEST}</code>' in page
+        assert f"Tree of {TEMPEST}" in page
+        assert f"git merge --no-edit {theirs.sha}" in page
+        assert "git -C /opt/stack/tempest checkout" in page
+        assert f"{parent.label}</a> parent" in client.get(f"/buildset/{buildset.uuid}").text
+        twin = client.get(f"/api/build/{buildset.builds[0].uuid}").json()["build"]
+        assert [one["project"] for one in twin["other_trees"]] == [TEMPEST]
+        assert [one["change"] for one in twin["needs"]] == [parent.change, theirs.change]
 
 
-def test_its_alarm_ends_with_the_change_too(town: Town) -> None:
-    change = town.push({DRIVER: text(l3="x")})
-    town.repositories[NOVA].git("branch", "-m", BRANCH, "other")
+def test_why_a_change_is_not_run_is_on_its_page(town: Town) -> None:
+    change = town.push({DRIVER: text(l3="x")}, depends_on=["http://127.0.0.1:1/4711"])
     town.run(change)
-    assert list(town.alarms()) == [f"tree:{change.change}"]
-    town.world.gerrit.end(change.change, "ABANDONED")
-    consider(town.world.ctx, change.change)
-    assert town.alarms() == {}
-
-
-def test_a_gerrit_that_is_away_for_a_moment_is_no_alarm_and_is_asked_again_soon(town: Town) -> None:
-    world, change = town.world, town.push({DRIVER: text(l3="x")})
-    consider(world.ctx, change.change)
-    (buildset,) = world.buildsets()
-    with world.database.session() as session:
-        session.connection().exec_driver_sql("delete from procrastinate_jobs")
-    world.gerrit.down = GerritDown("refused")
-    prepare(world.ctx, buildset.id)
-    assert (round(pause(world).total_seconds()), town.alarms()) == (5, {})
-    world.later(hours=5)
-    prepare(world.ctx, buildset.id)
-    assert (round(pause(world).total_seconds()), list(town.alarms())) == (120, [f"tree:{change.change}"])
-    world.gerrit.down = None
-    prepare(world.ctx, buildset.id)
-    assert (world.buildsets()[0].state, town.alarms()) == ("running", {})
+    with TestClient(create_app(town.world.ctx.settings, town.world.database, lambda: town.world.now)) as client:
+        page = client.get(f"/change/{change.change}").text
+    assert "DEPENDENCY_UNMET" in page
+    assert "The change depends on change 4711, which Gerrit does not show." in page

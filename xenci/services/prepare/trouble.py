@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import structlog
 
-from xenci.errors import Permanent, XenciError
+from xenci.errors import NotFound, Permanent, XenciError
 from xenci.gerrit.failures import FetchFailed, GerritDown, GitFailed, NotGerrit
 from xenci.model.build import BuildsetState
 from xenci.services.context import Context
@@ -44,7 +44,7 @@ def put_off(ctx: Context, buildset_id: int, error: XenciError) -> None:
         pause = min(max(_SHORTEST, lasted / (2 if needs_person else 10)), longest)
         buildset.reasons = [f"it cannot be prepared, and is tried again: {error.sentence}".replace("\0", "�")]
         change = buildset.patchset.change
-        if needs_person or lasted > _PATIENCE:
+        if lasted > _PATIENCE or _is_lasting(error):
             raise_alarm(
                 session,
                 tree_alarm(change.number),
@@ -55,6 +55,11 @@ def put_off(ctx: Context, buildset_id: int, error: XenciError) -> None:
             )
         defer(session, "prepare", buildset_id, after=pause)
     _LOG.warning("buildset.put_off", buildset=buildset_id, seconds=pause.total_seconds(), error=error.sentence)
+
+
+def _is_lasting(error: XenciError) -> bool:
+    """Tell whether waiting a minute could not help; what is not found may be on its way to the server that is asked."""
+    return isinstance(error, Permanent) and not isinstance(error, NotFound)
 
 
 def _remedy(ctx: Context, error: XenciError) -> str:
