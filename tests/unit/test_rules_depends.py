@@ -35,6 +35,8 @@ def number(what: str, *gerrits: str) -> list[int | str]:
         "https://review.opendev.org:443/901234",
         "https://review.opendev.org//901234?usp=email",
         "https://review.opendev.org/901234 (the libvirt part)",
+        "<https://review.opendev.org/901234>, and more.",
+        "https://review.opendev.org/901234.",
     ],
 )
 def test_an_address_of_this_gerrit_names_its_change(what: str) -> None:

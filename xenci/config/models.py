@@ -43,6 +43,9 @@ def _pattern(value: str) -> str:
 #: a regular expression
 Pattern = Annotated[str, BeforeValidator(_pattern)]
 
+#: a web address
+Address = Annotated[str, Field(pattern=r"^https?://[^/\s]+")]
+
 
 class Model(BaseModel):
     """Frozen; unknown keys are refused."""
@@ -81,7 +84,7 @@ class Gerrit(Model):
     #: address of the web interface, with the slash at the end
     url: str
     #: other addresses that it has, or had: what `Depends-On` lines name there is looked for here
-    aliases: tuple[str, ...] = ()
+    aliases: tuple[Address, ...] = ()
     ssh: GerritSsh
     #: the account's user name for REST
     user: str

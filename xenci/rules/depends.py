@@ -14,6 +14,8 @@ _WORD = "depends-on:"
 _KEY = re.compile(r"[Ii][0-9a-fA-F]{40}")
 _NUMBER = re.compile(r"[1-9][0-9]{0,8}")
 _PORTS = {"http": 80, "https": 443}
+#: what people write around an address
+_AROUND = "<>()[]\"'.,;:"
 #: longest address that is looked at
 _LONGEST = 1000
 
@@ -51,7 +53,7 @@ def depends_on(message: str, gerrits: Collection[str]) -> tuple[Named, ...]:
         if line[: len(_WORD)].casefold() != _WORD:
             continue
         words = line[len(_WORD) :].split(maxsplit=1)
-        named = _named(words[0], places) if words else None
+        named = _named(words[0].strip(_AROUND), places) if words else None
         if named is not None:
             found[named] = None
     return tuple(found)

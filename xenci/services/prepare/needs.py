@@ -77,7 +77,11 @@ def find_needs(ctx: Context, change: ChangeRow, patchset: PatchsetRow) -> tuple[
 
 def names_the_same(ctx: Context, change: int, shas: Collection[str]) -> bool:
     """Tell whether the commit messages of these patch sets of a change depend on the same changes."""
-    return len({depends_on(ctx.gerrit.commit(change, sha).message, _addresses(ctx)) for sha in shas}) == 1
+    try:
+        return len({depends_on(ctx.gerrit.commit(change, sha).message, _addresses(ctx)) for sha in shas}) == 1
+    except NotFound:
+        # a patch set that was deleted
+        return False
 
 
 def _direct(ctx: Context, one: _Commit) -> list[Need] | Unmet:
