@@ -13,9 +13,11 @@ from xenci.errors import NotFound, XenciError
 from xenci.gerrit.failures import NotAllowed
 from xenci.gerrit.parse import change_ref
 from xenci.gerrit.port import ChangeView
-from xenci.model.change import Account, Message, Patchset
+from xenci.model.change import Account, Commit, Message, Patchset
 
 ME = Account(username="xen-project-ci", name="Xen Project CI", email="xen-project-ci@example.org")
+#: the commit that changes are made on unless a test says otherwise: no change's
+BASE = "0" * 39 + "b"
 DEV = Account(username="dev", name="A Developer", email="dev@example.org")
 REVIEWER = Account(username="reviewer", name="A Reviewer", email="reviewer@example.org")
 
@@ -36,6 +38,8 @@ class FakeGerrit:
     def __init__(self, *, me: Account = ME, clock: Clock = now) -> None:
         self.me, self.clock = me, clock
         self.changes: dict[int, FakeChange] = {}
+        #: by commit
+        self.commits: dict[str, Commit] = {}
         #: what was posted by us: (change, message, vote, tag)
         self.reviews: list[tuple[int, str, int | None, str]] = []
         #: raised by every call
@@ -57,6 +61,8 @@ class FakeGerrit:
         wip: bool = False,
         owner: Account = DEV,
         kind: str = "REWORK",
+        depends_on: Sequence[str] = (),
+        parents: Sequence[str] = (BASE,),
     ) -> Patchset:
         """Upload a new change, or a new patch set of `number`."""
         known = self.changes.get(number or 0)
@@ -78,6 +84,9 @@ class FakeGerrit:
             files=tuple(files),
             url=f"http://gerrit.example.org/c/{project}/+/{change}",
         )
+        footer = [*(f"Depends-On: {what}" for what in depends_on), f"Change-Id: {patchset.key}"]
+        message = "\n".join([patchset.subject, "", *footer, ""])
+        self.commits[patchset.sha] = Commit(message=message, parents=tuple(parents))
         if known:
             known.patchsets = [replace(one, is_current=False) for one in known.patchsets] + [patchset]
             known.votes.clear()
@@ -128,6 +137,20 @@ class FakeGerrit:
             is_named = current.project in [project.removeprefix("^") for project in projects]
             if is_named and current.status == "NEW" and change.updated_at >= since:
                 yield self._view(change)
+
+    def commit(self, number: int, sha: str, *, project: str = "") -> Commit:
+        self._answer()
+        if number not in self.changes or all(one.sha != sha for one in self.changes[number].patchsets):
+            raise NotFound(f"{number} {sha}")
+        return self.commits[sha]
+
+    def changes_of_commit(self, sha: str) -> tuple[ChangeView, ...]:
+        self._answer()
+        return tuple(self._view(one) for one in self.changes.values() if sha in {p.sha for p in one.patchsets})
+
+    def changes_of_key(self, key: str) -> tuple[ChangeView, ...]:
+        self._answer()
+        return tuple(self._view(one) for one in self.changes.values() if one.patchsets[-1].key == key)
 
     def review(self, number: int, sha: str, *, message: str, vote: int | None, tag: str, project: str = "") -> None:
         self._answer()

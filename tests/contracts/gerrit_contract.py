@@ -146,6 +146,33 @@ class RestContract:
         with pytest.raises(NotFound):
             site.rest.change(number, project=site.empty_project)
 
+    def test_a_commit_tells_its_message_and_what_it_was_made_on(self, site: Site) -> None:
+        number, first = site.people.push()
+        _, second = site.people.push(number)
+        key = site.rest.change(number).patchset.key
+        for sha in (first, second):
+            told = site.rest.commit(number, sha)
+            assert f"\nChange-Id: {key}" in told.message
+            assert [len(parent) for parent in told.parents] == [40]
+            assert sha not in told.parents
+        for wrong_number, wrong_sha in ((number, "0" * 40), (2_000_000_000, first)):
+            with pytest.raises(NotFound):
+                site.rest.commit(wrong_number, wrong_sha)
+
+    def test_a_change_is_found_by_each_of_its_commits_and_by_its_key_open_or_not(self, site: Site) -> None:
+        number, first = site.people.push()
+        _, second = site.people.push(number)
+        site.people.abandon(number)
+        view = site.rest.change(number)
+        for found in (
+            site.rest.changes_of_commit(first),
+            site.rest.changes_of_commit(second),
+            site.rest.changes_of_key(view.patchset.key),
+        ):
+            assert found == (view,)
+        assert site.rest.changes_of_commit("0" * 40) == ()
+        assert site.rest.changes_of_key(f"I{'0' * 40}") == ()
+
     def test_comments_are_read_wherever_they_were_written(self, site: Site) -> None:
         number, _ = site.people.push()
         site.people.comment(number, "recheck the message", False)

@@ -164,7 +164,9 @@ def test_a_conflict_with_the_tip_ends_without_a_word(world: World) -> None:
 
 
 def test_a_conflict_with_the_carry_is_our_alarm(world: World) -> None:
-    world.mirrors.outcome = CarryConflict(patch="0003-boot.patch", files=("nova/virt/driver.py",), on_tip=False)
+    world.mirrors.outcome = CarryConflict(
+        tip_sha="5" * 40, patch="0003-boot.patch", files=("nova/virt/driver.py",), on_tip=False
+    )
     change = world.gerrit.push().change
     consider(world.ctx, change)
     prepare(world.ctx, world.buildsets()[0].id)

@@ -119,7 +119,7 @@ def test_events_of_projects_that_no_pipeline_tests_leave_no_row(world: World) ->
 
 
 def test_the_alarm_of_a_carry_conflict_ends_with_its_change(world: World) -> None:
-    world.mirrors.outcome = CarryConflict(patch="0003-x.patch", files=("a.py",), on_tip=False)
+    world.mirrors.outcome = CarryConflict(tip_sha="5" * 40, patch="0003-x.patch", files=("a.py",), on_tip=False)
     change, _ = queued(world)
     with world.database.session() as session:
         assert [alarm.key for alarm in open_alarms(session)] == [f"carry:openstack/nova:stable/2025.1:{change}"]

@@ -1,6 +1,6 @@
 """xenci's steps on a real database, with a fake Gerrit, fake trees and its own clock; nudges are counted, not run."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -33,6 +33,7 @@ class FakeMirrors:
             tip_tree_sha="4" * 40,
             carry=("libvirt: one", "libvirt: two"),
         )
+        self.tip = "1" * 40
         self.asked: list[dict[str, Any]] = []
         self.kept: set[str] = set()
 
@@ -40,6 +41,9 @@ class FakeMirrors:
         self.asked.append({"project": project, "url": url} | more)
         self.kept.add(more["name"])
         return self.outcome
+
+    def tips(self, project: str, url: str, branches: Sequence[str]) -> dict[str, str]:
+        return dict.fromkeys(branches, self.tip)
 
     def projects(self) -> list[str]:
         return sorted({asked["project"] for asked in self.asked})

@@ -14,6 +14,7 @@ from xenci.config.models import Gerrit, GerritSsh
 from xenci.errors import NotFound, Permanent, Temporary, XenciError
 from xenci.gerrit.failures import GerritDown, HostileName, NotAllowed, NotGerrit, Refused, VoteNotTaken, WrongPassword
 from xenci.gerrit.rest import Rest, open_query
+from xenci.model.change import Commit
 
 GUARD = b")]}'\n"
 SINCE = datetime(2026, 11, 1, 12, 30, tzinfo=UTC)
@@ -194,6 +195,25 @@ def test_a_vote_that_was_not_taken_is_said(serve: Serve) -> None:
 def test_a_commit_that_is_none_is_never_put_into_an_address() -> None:
     with pytest.raises(HostileName):
         rest_at("http://127.0.0.1:1/").review(7, "../../accounts/self", message="m", vote=1, tag="t")
+    with pytest.raises(HostileName):
+        rest_at("http://127.0.0.1:1/").commit(7, "../../accounts/self")
+    with pytest.raises(HostileName):
+        rest_at("http://127.0.0.1:1/").changes_of_commit(f"{SHA} OR status:open")
+    with pytest.raises(HostileName):
+        rest_at("http://127.0.0.1:1/").changes_of_key("I1 OR status:open")
+
+
+def test_a_commit_with_a_parent_that_is_none_is_not_gerrits(serve: Serve) -> None:
+    good: dict[str, Any] = {"message": "Subject\n\nChange-Id: I1\n", "parents": [{"commit": SHA}]}
+    assert serve(lambda path: told(good)).commit(7, SHA) == Commit(message=good["message"], parents=(SHA,))
+    with pytest.raises(NotGerrit):
+        serve(lambda path: told(good | {"parents": [{"commit": "HEAD"}]})).commit(7, SHA)
+
+
+def test_what_a_search_brings_beside_what_was_asked_for_is_left_out(serve: Serve) -> None:
+    gerrit = serve(lambda path: told([change(1), change(2)]))
+    assert gerrit.changes_of_commit("0" * 40) == ()
+    assert gerrit.changes_of_key(f"I{'0' * 40}") == ()
 
 
 def test_the_query_names_projects_and_the_time_in_utc() -> None:

@@ -1,7 +1,6 @@
 """Trees made of real git repositories: merged, carried, in conflict, hostile, interrupted."""
 
 import shutil
-import subprocess
 import threading
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -9,76 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from tests.upstream import LIMIT, OTHER, OTHER_CARRIED, REF, Upstream, text
 from xenci.errors import NotFound
 from xenci.gerrit import mirror
 from xenci.gerrit.carry import NoSeries, patches
 from xenci.gerrit.failures import FetchFailed, GitFailed, HostileName, MirrorBusy, OldGit
 from xenci.gerrit.git import GitTimeout, check_git, git
-from xenci.gerrit.trees import CarryConflict, MergeConflict, Mirrors, Prepared
+from xenci.gerrit.trees import CarryConflict, MergeConflict, Mirrors, OtherTree, Prepared, Source
 
 AT = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
-LIMIT = timedelta(minutes=2)
-#: enough lines for changes that do not touch each other
-LINES = [f"line {n}" for n in range(1, 41)]
-REF = "refs/changes/01/1/1"
-#: another content, so that git does not take one file for the other renamed
-OTHER = "".join(f"other {n}\n" for n in range(1, 41))
-OTHER_CARRIED = OTHER.replace("other 4\n", "xen\n")
-
-
-def text(**changed: str) -> str:
-    """Return the file with some lines changed: l7="seven"."""
-    return "\n".join(changed.get(f"l{n}", line) for n, line in enumerate(LINES, 1)) + "\n"
-
-
-class Upstream:
-    """A repository like Gerrit's: a branch, and patch sets under refs/changes."""
-
-    def __init__(self, folder: Path, base: str = "") -> None:
-        self.folder, self.base = folder, base
-        if not base:
-            folder.mkdir(parents=True)
-            self.git("init", "-q", "-b", "master")
-            self.base = self.commit({"nova/driver.py": text(), "nova/other.py": OTHER, "README": "read me\n"}, "Base")
-
-    def git(self, *arguments: str) -> str:
-        who = ["-c", "user.name=A Developer", "-c", "user.email=dev@example.org"]
-        command = ["git", "-C", str(self.folder), *who, *arguments]
-        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
-
-    def commit(self, files: Mapping[str, str | None], subject: str) -> str:
-        """Commit these contents (None removes a file) where HEAD is."""
-        for name, content in files.items():
-            path = self.folder / name
-            if content is None:
-                path.unlink()
-            else:
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.write_text(content)
-        self.git("add", "-A")
-        self.git("commit", "-q", "--allow-empty", "-m", subject)
-        return self.git("rev-parse", "HEAD")
-
-    def change(self, files: Mapping[str, str | None], *, on: str | None = None, ref: str = REF) -> str:
-        """Make a patch set on a commit (default: the first); the branch stays."""
-        self.git("checkout", "-q", "--detach", on or self.base)
-        sha = self.commit(files, "A change")
-        self.git("update-ref", ref, sha)
-        self.git("checkout", "-q", "master")
-        return sha
-
-    def patches(self, folder: Path, *commits: Mapping[str, str | None], on: str | None = None) -> Path:
-        """Write a series made on a commit as a folder of patches."""
-        self.git("checkout", "-q", "--detach", on or self.base)
-        first = self.git("rev-parse", "HEAD")
-        for n, files in enumerate(commits, 1):
-            self.commit(files, f"Carried {n}")
-        self.git("format-patch", "-q", "-o", str(folder), first)
-        self.git("checkout", "-q", "master")
-        return folder
-
-    def names(self, sha: str, path: str, *, at: Path) -> str:
-        return git("show", f"{sha}:{path}", at=at, limit=LIMIT).stdout.decode()
 
 
 @pytest.fixture(scope="module")
@@ -226,7 +164,9 @@ def test_a_change_that_conflicts_with_the_series_names_patch_and_files(
 ) -> None:
     series = upstream.patches(tmp_path / "carry", {"README": "xen\n"}, {"nova/driver.py": text(l20="xen")})
     sha = upstream.change({"nova/driver.py": text(l20="not xen")})
-    conflict = CarryConflict(patch="0002-Carried-2.patch", files=("nova/driver.py",), on_tip=False)
+    conflict = CarryConflict(
+        tip_sha=upstream.base, patch="0002-Carried-2.patch", files=("nova/driver.py",), on_tip=False
+    )
     assert prepare(sha, series) == conflict
 
 
@@ -236,7 +176,9 @@ def test_a_file_that_the_change_took_away_is_a_conflict_with_the_series(
     series = upstream.patches(tmp_path / "carry", {"nova/driver.py": text(l20="xen")})
     sha = upstream.change({"nova/driver.py": None})
     conflict = prepare(sha, series)
-    assert conflict == CarryConflict(patch="0001-Carried-1.patch", files=("nova/driver.py",), on_tip=False)
+    assert conflict == CarryConflict(
+        tip_sha=upstream.base, patch="0001-Carried-1.patch", files=("nova/driver.py",), on_tip=False
+    )
 
 
 def test_a_series_that_fits_the_tip_no_longer_is_not_the_changes(
@@ -246,7 +188,7 @@ def test_a_series_that_fits_the_tip_no_longer_is_not_the_changes(
     tip = upstream.commit({"nova/driver.py": text(l20="upstream's own")}, "The branch moves on")
     sha = upstream.change({"README": "harmless\n"}, on=tip)
     conflict = prepare(sha, series)
-    assert conflict == CarryConflict(patch="0001-Carried-1.patch", files=("nova/driver.py",), on_tip=True)
+    assert conflict == CarryConflict(tip_sha=tip, patch="0001-Carried-1.patch", files=("nova/driver.py",), on_tip=True)
 
 
 def test_a_patch_made_elsewhere_that_does_not_fit_names_its_files(
@@ -257,7 +199,9 @@ def test_a_patch_made_elsewhere_that_does_not_fit_names_its_files(
     changed = {"nova/driver.py": text(l19="unknown", l20="xen"), "nova/new.py": "a\nxen\n"}
     series = other.patches(tmp_path / "carry", changed, on=base)
     conflict = prepare(upstream.change({"README": "harmless\n"}), series)
-    assert conflict == CarryConflict(patch="0001-Carried-1.patch", files=("nova/driver.py", "nova/new.py"), on_tip=True)
+    assert conflict == CarryConflict(
+        tip_sha=upstream.base, patch="0001-Carried-1.patch", files=("nova/driver.py", "nova/new.py"), on_tip=True
+    )
 
 
 def test_a_patch_that_the_branch_has_already_is_left_out(upstream: Upstream, prepare: Prepare, tmp_path: Path) -> None:
@@ -481,3 +425,115 @@ def test_the_installed_git_is_checked(tmp_path: Path, monkeypatch: pytest.Monkey
     monkeypatch.setenv("PATH", str(tmp_path / "none"))
     with pytest.raises(OldGit, match="not installed"):
         check_git()
+
+
+NEEDED = Source(ref="refs/changes/02/2/1", sha="")
+OTHER_NEEDED = Source(ref="refs/changes/03/3/1", sha="")
+
+
+def needed(upstream: Upstream, where: Source, files: Mapping[str, str | None], *, on: str | None = None) -> Source:
+    return Source(ref=where.ref, sha=upstream.change(files, on=on, ref=where.ref))
+
+
+def test_a_parent_is_in_the_tree_and_in_the_tips_tree_too(upstream: Upstream, prepare: Prepare) -> None:
+    parent = needed(upstream, NEEDED, {"nova/driver.py": text(l3="parent")})
+    sha = upstream.change({"nova/driver.py": text(l3="parent", l20="child")}, on=parent.sha)
+    tree = prepare(sha, needs=[parent])
+    assert isinstance(tree, Prepared)
+    assert (tree.merged_sha, tree.tip_tree_sha) == (sha, parent.sha), "no merge is made where none is needed"
+    tip = upstream.commit({"nova/driver.py": text(l38="moved on")}, "The branch moves on")
+    tree = prepare(sha, needs=[parent])
+    assert isinstance(tree, Prepared)
+    assert tree.tip_sha == tip
+    assert content(tree, tree.tree_sha) == text(l3="parent", l20="child", l38="moved on")
+    assert content(tree, tree.tip_tree_sha) == text(l3="parent", l38="moved on")
+
+
+def test_what_is_needed_from_beside_is_merged_in_order_before_the_change(
+    upstream: Upstream, prepare: Prepare, tmp_path: Path
+) -> None:
+    series = upstream.patches(tmp_path / "carry", {"nova/xen.py": "xen\n"})
+    one = needed(upstream, NEEDED, {"nova/driver.py": text(l3="one")})
+    two = needed(upstream, OTHER_NEEDED, {"nova/driver.py": text(l20="two")})
+    sha = upstream.change({"nova/driver.py": text(l38="change")})
+    tree = prepare(sha, series, needs=[one, two])
+    assert isinstance(tree, Prepared)
+    assert content(tree, tree.tree_sha) == text(l3="one", l20="two", l38="change")
+    assert content(tree, tree.tip_tree_sha) == text(l3="one", l20="two")
+    assert content(tree, tree.tip_tree_sha, "nova/xen.py") == "xen\n"
+    base, change = parents(tree, tree.merged_sha)
+    assert (change, parents(tree, base)) == (sha, [one.sha, two.sha])
+    assert prepare(sha, series, needs=[one, two]) == tree
+
+
+def test_a_needed_change_that_does_not_merge_is_told_from_the_change_itself(
+    upstream: Upstream, prepare: Prepare
+) -> None:
+    one = needed(upstream, NEEDED, {"nova/driver.py": text(l3="one")})
+    sha = upstream.change({"nova/driver.py": text(l3="change")})
+    conflict = MergeConflict(tip_sha=upstream.base, files=("nova/driver.py",))
+    assert prepare(sha, needs=[one]) == conflict
+    tip = upstream.commit({"nova/driver.py": text(l3="tip")}, "The branch moves on")
+    assert prepare(sha, needs=[one]) == MergeConflict(tip_sha=tip, files=("nova/driver.py",), ref=one.ref)
+
+
+def test_a_series_that_conflicts_with_what_is_needed_still_fits_the_tip(
+    upstream: Upstream, prepare: Prepare, tmp_path: Path
+) -> None:
+    series = upstream.patches(tmp_path / "carry", {"nova/driver.py": text(l20="xen")})
+    one = needed(upstream, NEEDED, {"nova/driver.py": text(l20="not xen")})
+    conflict = prepare(upstream.change({"README": "x\n"}), series, needs=[one])
+    assert isinstance(conflict, CarryConflict)
+    assert not conflict.on_tip
+    upstream.commit({"nova/driver.py": text(l20="nor here")}, "The branch moves on")
+    two = needed(upstream, OTHER_NEEDED, {"README": "two\n"})
+    conflict = prepare(upstream.change({"nova/other.py": "x\n"}), series, needs=[two])
+    assert isinstance(conflict, CarryConflict)
+    assert conflict.on_tip
+
+
+def test_a_needed_reference_that_is_another_commit_is_tried_again(upstream: Upstream, prepare: Prepare) -> None:
+    one = needed(upstream, NEEDED, {"README": "one\n"})
+    sha = upstream.change({"nova/other.py": "x\n"})
+    with pytest.raises(FetchFailed, match=f"{one.ref} .* expected {upstream.base}"):
+        prepare(sha, needs=[Source(ref=one.ref, sha=upstream.base)])
+
+
+def test_another_projects_tree_is_its_tip_with_what_is_needed_and_the_carry(
+    upstream: Upstream, mirrors: Mirrors, tmp_path: Path
+) -> None:
+    series = upstream.patches(tmp_path / "carry", {"nova/xen.py": "xen\n"})
+    one = needed(upstream, NEEDED, {"nova/driver.py": text(l3="one")})
+    two = needed(upstream, OTHER_NEEDED, {"nova/driver.py": text(l20="two")})
+    tip = upstream.commit({"README": "newer\n"}, "The branch moves on")
+    made = [
+        mirrors.prepare_other(
+            "openstack/tempest",
+            str(upstream.folder),
+            branch="master",
+            needs=[one, two],
+            carry_series=[series],
+            name="buildset-1-job",
+            at=AT,
+        )
+        for _ in range(2)
+    ]
+    tree = made[0]
+    assert tree == made[1]
+    assert isinstance(tree, OtherTree)
+    assert tree.tip_sha == tip
+    repository = mirrors.repository("openstack/tempest")
+    assert upstream.names(tree.tree_sha, "nova/driver.py", at=repository) == text(l3="one", l20="two")
+    assert upstream.names(tree.tree_sha, "nova/xen.py", at=repository) == "xen\n"
+    assert mirrors.names("openstack/tempest") == {"buildset-1-job"}
+
+
+def test_the_server_tells_the_tips_that_it_has(upstream: Upstream, mirrors: Mirrors, tmp_path: Path) -> None:
+    url = str(upstream.folder)
+    upstream.git("branch", "other/master")
+    tip = upstream.commit({"README": "newer\n"}, "The branch moves on")
+    assert mirrors.tips("p", url, ["master", "stable/none", "other"]) == {"master": tip}
+    with pytest.raises(NotFound):
+        mirrors.tips("p", str(tmp_path / "none"), ["master"])
+    with pytest.raises(HostileName):
+        mirrors.tips("p", url, ["--upload-pack=x"])

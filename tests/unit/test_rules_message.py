@@ -108,6 +108,14 @@ def test_the_comment_is_word_by_word_as_agreed(name: str) -> None:
     assert text == path.read_text()
 
 
+def test_what_a_change_needs_is_told_beside_what_was_tested_and_in_bounds() -> None:
+    assert GOOD.versions is not None
+    needy = replace(GOOD, versions=replace(GOOD.versions, needs=("901233,2", "3,1"), carry=()))
+    assert "(merge 3188db6691d1), after what it needs: 901233,2, 3,1, nothing carried." in comment(needy)
+    greedy = replace(GOOD, versions=replace(GOOD.versions, needs=tuple(f"{n},1" for n in range(9000))))
+    assert len(comment(greedy).encode()) < len(comment(GOOD).encode()) + 500
+
+
 def test_the_results_tab_shows_a_good_change() -> None:
     assert show(_posted(comment(GOOD)), author=NAME) == Shown(
         pipeline="check",

@@ -43,6 +43,9 @@ def _pattern(value: str) -> str:
 #: a regular expression
 Pattern = Annotated[str, BeforeValidator(_pattern)]
 
+#: a web address
+Address = Annotated[str, Field(pattern=r"^https?://[^/\s]+")]
+
 
 class Model(BaseModel):
     """Frozen; unknown keys are refused."""
@@ -80,6 +83,8 @@ class Gerrit(Model):
 
     #: address of the web interface, with the slash at the end
     url: str
+    #: other addresses that it has, or had: what `Depends-On` lines name there is looked for here
+    aliases: tuple[Address, ...] = ()
     ssh: GerritSsh
     #: the account's user name for REST
     user: str
@@ -193,6 +198,9 @@ class NodeContract(Model):
 
     #: git tree of the project under test, which Nova runs from
     tree: str = "/opt/stack/nova"
+    #: git trees of other projects that run from one on this node, by project: openstack/tempest: /opt/stack/tempest. A
+    #: change that needs one of a project that is not here is not run
+    trees: dict[str, str] = {}
     #: starts Nova from a commit of the tree; `{commit}` and `{limit}` (seconds) are filled in. Exit code 0: it runs and
     #: the proof is written; 1: Nova itself ended; 3: it runs, but from another tree, and the proof says so; 4: it was
     #: not ready in time; all others are the node's or our own fault

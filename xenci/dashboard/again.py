@@ -5,6 +5,7 @@ By hand the tree is made anew, so its commit ids are not the build's: on the nod
 
 import shlex
 from dataclasses import dataclass
+from typing import Any
 
 from xenci.config.models import Job, Settings
 from xenci.model.build import Run
@@ -42,7 +43,7 @@ def commands(settings: Settings, build: BuildRow, failed: tuple[str, ...] = ()) 
     asks_tip = bool(build.tip_tree_sha) and (bool(failed) or any(phase.run == Run.TIP for phase in build.phases))
     return Commands(
         operator=operator,
-        tree=_tree(settings, job, buildset, asks_tip=asks_tip),
+        tree=_tree(settings, job, buildset, asks_tip=asks_tip) + _other_trees(settings, job, build),
         node=_node(job, build, failed, asks_tip=asks_tip),
     )
 
@@ -52,18 +53,49 @@ def _tree(settings: Settings, job: Job, buildset: BuildsetRow, *, asks_tip: bool
     project, branch = patchset.change.project, patchset.change.branch
     folder = shlex.quote(project.rsplit("/", 1)[-1])
     checkout = f"git checkout --detach {shlex.quote(buildset.tip_sha or f'origin/{branch}')}"
+    needs = [one for one in buildset.needs or () if one["is_merged_in"] and one["project"] == project]
+    before = [checkout, *_merge(needs)]
     carry, node = _carry(job, project, branch), _node_address(settings, job)
     lines = [
         f"git clone {shlex.quote(settings.gerrit.repository(project))} {folder} && cd {folder}",
         f"git fetch origin {shlex.quote(patchset.ref)}",
-        checkout,
+        *before,
         f"git merge --no-edit {shlex.quote(patchset.sha)}",
         *carry,
         f"git push --force {node} HEAD:{_REF}",
     ]
     if asks_tip:
-        lines += ["# the same without the change:", checkout, *carry, f"git push --force {node} HEAD:{_TIP_REF}"]
+        lines += ["# the same without the change:", *before, *carry, f"git push --force {node} HEAD:{_TIP_REF}"]
     return tuple(lines)
+
+
+def _other_trees(settings: Settings, job: Job, build: BuildRow) -> tuple[str, ...]:
+    """Return what makes and pushes the trees of other projects that the change needs."""
+    lines: list[str] = []
+    for tree in build.other_trees or ():
+        project, branch = tree["project"], tree["branch"]
+        needs = [
+            one
+            for one in build.buildset.needs
+            if one["is_merged_in"] and (one["project"], one["branch"]) == (project, branch)
+        ]
+        folder = shlex.quote(project.rsplit("/", 1)[-1])
+        lines += [
+            f"# what it needs of {project}:",
+            f"cd .. && git clone {shlex.quote(settings.gerrit.repository(project))} {folder} && cd {folder}",
+            f"git checkout --detach {shlex.quote(tree['tip_sha'])}",
+            *_merge(needs),
+            *_carry(job, project, branch),
+            f"git push --force {_node_address(settings, job, job.node.trees.get(project, 'PATH'))} HEAD:{_REF}",
+        ]
+    return tuple(lines)
+
+
+def _merge(needs: list[dict[str, Any]]) -> list[str]:
+    """Return what merges the changes that are needed."""
+    return [
+        f"git fetch origin {shlex.quote(one['ref'])} && git merge --no-edit {shlex.quote(one['sha'])}" for one in needs
+    ]
 
 
 def _carry(job: Job, project: str, branch: str) -> list[str]:
@@ -78,11 +110,11 @@ def _carry(job: Job, project: str, branch: str) -> list[str]:
     return lines
 
 
-def _node_address(settings: Settings, job: Job) -> str:
+def _node_address(settings: Settings, job: Job, path: str = "") -> str:
     label = next((label for label in settings.labels if label.name == job.label), None)
     user = label.ssh_user if label else "root"
     port = f":{label.ssh_port}" if label and label.ssh_port != 22 else ""
-    return shlex.quote(f"ssh://{user}@NODE{port}{job.node.tree}")
+    return shlex.quote(f"ssh://{user}@NODE{port}{path or job.node.tree}")
 
 
 def _node(job: Job, build: BuildRow, failed: tuple[str, ...], *, asks_tip: bool) -> tuple[str, ...]:
@@ -91,6 +123,11 @@ def _node(job: Job, build: BuildRow, failed: tuple[str, ...], *, asks_tip: bool)
     environment = " ".join(f"{name}={shlex.quote(value)}" for name, value in job.node.tempest_env.items())
     lines = [
         f"set -a; . {shlex.quote(job.node.env_file)}; set +a",
+        *(
+            f"git -C {shlex.quote(job.node.trees[one['project']])} checkout --force --detach {_REF}"
+            for one in build.other_trees or ()
+            if one["project"] in job.node.trees
+        ),
         _start(job, _REF),
         f"cd {shlex.quote(job.node.tempest_dir)}",
         f"env {environment} {_tempest(job, failed or job.tests)}",

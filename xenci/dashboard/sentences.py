@@ -25,6 +25,7 @@ _DEFAULTS = {
     Result.ERROR: "xenci itself failed.",
     Result.MERGE_CONFLICT: "The change does not merge with the tip of its branch.",
     Result.CARRY_CONFLICT: "The series that we carry does not apply on this change.",
+    Result.DEPENDENCY_UNMET: "What the change needs cannot be tested with it.",
     Result.NOT_APPLICABLE: "There is nothing to test in this change.",
 }
 _FAULTS = {
@@ -76,7 +77,8 @@ def of_buildset(buildset: BuildsetRow) -> Opening:
     word, tone = state_of(buildset.state, buildset.result, buildset.fault)
     if buildset.state == BuildsetState.NEW:
         sentence = "It is being prepared: merged with the tip of its branch, and the carried series put on top."
-        return Opening(tone=tone, word="Preparing", sentence=sentence, small="", now="")
+        trouble = _sentence(buildset.reasons[0]) if buildset.reasons else ""
+        return Opening(tone=tone, word="Preparing", sentence=trouble or sentence, small="", now="")
     if buildset.state != BuildsetState.DONE:
         going = sum(1 for build in buildset.builds if build.state != BuildState.DONE)
         sentence = f"{count(going, 'build')} under way; nothing is said in Gerrit before all have ended."
@@ -151,7 +153,9 @@ def what_now(result: str | None, fault: str | None) -> str:
                 " not without it, so it will likely come back."
             )
         case Result.MERGE_CONFLICT, _:
-            return "Rebase the change; the new patch set is run."
+            return "Rebase the change; the new patch set is run. It is tried again when the tip moves, too."
+        case Result.DEPENDENCY_UNMET, _:
+            return "Mend what it needs, or take the dependency away; then a new patch set, or “recheck”, is run."
         case Result.CARRY_CONFLICT, _:
             return "Nothing is asked of the author. The working group mends the carried series; “recheck” runs it then."
         case ((Result.SKIPPED | Result.NOT_APPLICABLE), _):

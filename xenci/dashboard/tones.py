@@ -17,6 +17,7 @@ _RESULTS = {
     Result.ABORTED: "skip",
     Result.SKIPPED: "skip",
     Result.MERGE_CONFLICT: "skip",
+    Result.DEPENDENCY_UNMET: "skip",
     Result.NOT_APPLICABLE: "skip",
 }
 _FAULTS = {Fault.CHANGE: "bad", Fault.INFRA: "infra", Fault.UNKNOWN: "none", Fault.NONE: "good"}

@@ -64,6 +64,8 @@ def build_whole(build: BuildRow, counts: TestCounts | None, failures: list[Failu
         "tree_sha": build.tree_sha,
         "tip_tree_sha": build.tip_tree_sha,
         "carry": build.carry,
+        "needs": build.buildset.needs,
+        "other_trees": build.other_trees,
         "proof": build.proof,
         "counts": build.counts,
         "evidence": [
@@ -133,6 +135,7 @@ def _buildset(row: BuildsetRow) -> dict[str, Any]:
         "vote": row.vote,
         "reasons": row.reasons,
         "conflict": row.conflict,
+        "needs": row.needs,
         "triggered_at": moment(row.triggered_at),
         "finished_at": moment(row.finished_at),
         "builds": [

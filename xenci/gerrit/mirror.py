@@ -40,17 +40,8 @@ class Mirror:
 
     def fetch(self, url: str, refspecs: Collection[str], *, limit: timedelta) -> None:
         """Fetch what is named. Raises NotFound (no such project or reference that we may see) or FetchFailed."""
-        try:
+        with _told(url):
             git("fetch", "--quiet", "--no-tags", "--end-of-options", url, *refspecs, at=self.repository, limit=limit)
-        except GitFailed as error:
-            where = _without_secret(url)
-            detail = f"{where}: {error.detail.replace(url, where)}"
-            if any(words in error.detail.lower() for words in _GONE):
-                remedy = "Check gerrit.git_url, and that the project, branch and change can be read by everybody"
-                raise NotFound(detail, brief="Gerrit's git has no such thing", remedy=remedy) from error
-            raise FetchFailed(
-                detail, remedy="Check gerrit.git_url and that Gerrit answers; it is tried again"
-            ) from error
 
     def commits(self, *names: str) -> list[str]:
         """Return the commits that references name."""
@@ -95,6 +86,15 @@ def locked(folder: Path, project: str, *, patience: timedelta) -> Iterator[Mirro
         mirror.drop_trees()
         _ensure(repository)
         yield mirror
+
+
+def list_tips(url: str, branches: Collection[str], *, limit: timedelta) -> dict[str, str]:
+    """Return the tips of these branches as the server has them now. Raises NotFound, FetchFailed."""
+    refs = {f"refs/heads/{branch}": branch for branch in branches}
+    with _told(url):
+        listed = git("ls-remote", "--quiet", "--end-of-options", url, *refs, at=Path("/"), limit=limit)
+    lines = [line.split("\t", 1) for line in listed.text.splitlines() if "\t" in line]
+    return {refs[ref]: sha for sha, ref in lines if ref in refs}
 
 
 def path_of(folder: Path, project: str) -> Path:
@@ -150,6 +150,20 @@ def _taken(handle: int) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+@contextlib.contextmanager
+def _told(url: str) -> Iterator[None]:
+    """Tell why a server could not be asked: it has no such thing, or does not answer."""
+    try:
+        yield
+    except GitFailed as error:
+        where = _without_secret(url)
+        detail = f"{where}: {error.detail.replace(url, where)}"
+        if any(words in error.detail.lower() for words in _GONE):
+            remedy = "Check gerrit.git_url, and that the project, branch and change can be read by everybody"
+            raise NotFound(detail, brief="Gerrit's git has no such thing", remedy=remedy) from error
+        raise FetchFailed(detail, remedy="Check gerrit.git_url and that Gerrit answers; it is tried again") from error
 
 
 def _without_secret(url: str) -> str:

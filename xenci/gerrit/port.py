@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
-from xenci.model.change import Account, Message, Patchset
+from xenci.model.change import Account, Commit, Message, Patchset
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +79,15 @@ class GerritRest(Protocol):
 
         A project is a name, or a regular expression for whole names.
         """
+
+    def commit(self, number: int, sha: str, *, project: str = "") -> Commit:
+        """Return what a patch set's commit says. Raises NotFound."""
+
+    def changes_of_commit(self, sha: str) -> tuple[ChangeView, ...]:
+        """Return the changes, open or not, of which a commit is a patch set: one for each branch it was pushed for."""
+
+    def changes_of_key(self, key: str) -> tuple[ChangeView, ...]:
+        """Return the changes, open or not, that have this Change-Id, in whatever project and branch."""
 
     def review(self, number: int, sha: str, *, message: str, vote: int | None, tag: str, project: str = "") -> None:
         """Post a comment, with a Verified vote unless it is None. Not idempotent: look for it first."""

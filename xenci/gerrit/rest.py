@@ -20,11 +20,11 @@ from xenci.config.models import Gerrit
 from xenci.errors import NotFound
 from xenci.gerrit.changes import OPTIONS, Comments, comments_by_message, view
 from xenci.gerrit.failures import HostileName, NotGerrit, VoteNotTaken
-from xenci.gerrit.fields import clean
+from xenci.gerrit.fields import clean, sequence, text
 from xenci.gerrit.parse import SHA, account
 from xenci.gerrit.port import ChangeView
 from xenci.gerrit.session import CHECK_URL, Session
-from xenci.model.change import Account
+from xenci.model.change import Account, Commit
 
 log = structlog.get_logger(__name__)
 
@@ -34,6 +34,7 @@ _MOST_PAGES = 200
 _REMEMBERED = 5000
 _HAS_COMMENTS = re.compile(r"\(\d{1,6} comments?\)")
 _PLAIN = re.compile(r"[\w./-]+")
+_KEY = re.compile(r"I[0-9a-f]{40}")
 
 
 class Rest:
@@ -75,7 +76,47 @@ class Rest:
 
     def open_changes(self, projects: Sequence[str], *, since: datetime) -> Iterator[ChangeView]:
         """See the port. Pages until Gerrit says that there is no more, ten thousand changes at most."""
-        query, seen, start = open_query(projects, since), set[int](), 0
+        return self._query(open_query(projects, since))
+
+    def commit(self, number: int, sha: str, *, project: str = "") -> Commit:
+        """See the port. One request."""
+        raw = self._get_object(f"/changes/{_id(number, project)}/revisions/{_checked_sha(sha)}/commit")
+        parents = [text(one, "commit") for one in sequence(raw, "parents") if isinstance(one, dict)]
+        if not all(SHA.fullmatch(parent) for parent in parents):
+            raise NotGerrit(f"commit {sha} of {number} with parents that are none", remedy=CHECK_URL)
+        return Commit(message=text(raw, "message"), parents=tuple(parents))
+
+    def changes_of_commit(self, sha: str) -> tuple[ChangeView, ...]:
+        """See the port."""
+        found = self._query(f"commit:{_checked_sha(sha)}")
+        return tuple(one for one in found if any(patchset.sha == sha for patchset in one.patchsets))
+
+    def changes_of_key(self, key: str) -> tuple[ChangeView, ...]:
+        """See the port."""
+        if not _KEY.fullmatch(key):
+            raise HostileName(f"Change-Id {key[:80]!r}")
+        return tuple(one for one in self._query(f"change:{key}") if one.patchset.key == key)
+
+    def review(self, number: int, sha: str, *, message: str, vote: int | None, tag: str, project: str = "") -> None:
+        """See the port. The owner is notified, nobody's attention set changes.
+
+        Raises VoteNotTaken if the comment was taken without it, NotAllowed, NotFound, GerritDown: after the last,
+        Gerrit may have it.
+        """
+        _checked_sha(sha)
+        body: dict[str, Any] = {"message": message, "tag": tag, "notify": "OWNER"}
+        body |= {"omit_duplicate_comments": True, "ignore_automatic_attention_set_rules": True}
+        if vote is not None:
+            body["labels"] = {LABEL: vote}
+        change = _id(number, project)
+        answer = self._answer(lambda client: GerritChangeRevision(client, change, sha).set_review(body))
+        taken = answer.get("labels") if isinstance(answer, dict) else None
+        if vote is not None and (not isinstance(taken, dict) or taken.get(LABEL) != vote):
+            raise VoteNotTaken(f"the comment on {number} was taken, its vote {LABEL} {vote:+d} was not")
+
+    def _query(self, query: str) -> Iterator[ChangeView]:
+        """Yield each change that a query finds, once."""
+        seen, start = set[int](), 0
         for _ in range(_MOST_PAGES):
             params = {"q": query, "n": self._page, "S": start, "o": list(OPTIONS)}
             found = self._get("/changes/", params=params)
@@ -90,25 +131,7 @@ class Rest:
             start += len(found)
             if not found or not isinstance(found[-1], dict) or found[-1].get("_more_changes") is not True:
                 return
-        log.warning("gerrit.open_changes.cut", query=query, after=start)
-
-    def review(self, number: int, sha: str, *, message: str, vote: int | None, tag: str, project: str = "") -> None:
-        """See the port. The owner is notified, nobody's attention set changes.
-
-        Raises VoteNotTaken if the comment was taken without it, NotAllowed, NotFound, GerritDown: after the last,
-        Gerrit may have it.
-        """
-        if not SHA.fullmatch(sha):
-            raise HostileName(f"commit {sha[:80]!r}")
-        body: dict[str, Any] = {"message": message, "tag": tag, "notify": "OWNER"}
-        body |= {"omit_duplicate_comments": True, "ignore_automatic_attention_set_rules": True}
-        if vote is not None:
-            body["labels"] = {LABEL: vote}
-        change = _id(number, project)
-        answer = self._answer(lambda client: GerritChangeRevision(client, change, sha).set_review(body))
-        taken = answer.get("labels") if isinstance(answer, dict) else None
-        if vote is not None and (not isinstance(taken, dict) or taken.get(LABEL) != vote):
-            raise VoteNotTaken(f"the comment on {number} was taken, its vote {LABEL} {vote:+d} was not")
+        log.warning("gerrit.query.cut", query=query, after=start)
 
     def _view(self, raw: Mapping[str, Any]) -> ChangeView | None:
         found = view(raw, {}, web=self._web)
@@ -170,6 +193,12 @@ class Rest:
 def _id(number: int, project: str) -> str:
     """Return a change's id in an address."""
     return f"{quote(project, safe='')}~{int(number)}" if project else str(int(number))
+
+
+def _checked_sha(sha: str) -> str:
+    if not SHA.fullmatch(sha):
+        raise HostileName(f"commit {sha[:80]!r}")
+    return sha
 
 
 def open_query(projects: Sequence[str], since: datetime) -> str:

@@ -1,7 +1,9 @@
-"""Makes what is tested: the change merged with its branch's tip, and the carried series on top of both.
+"""Makes what is tested: the change merged with its branch's tip and with what it needs, and the carried series on top.
 
-The tip with the carry is made as well: it is what a failed test runs against to tell whose failure it is. That a change
-conflicts, with its branch or with the carry, is an expected outcome and so a value.
+What a change needs, its parents and what its message depends on, is merged with the tip first. That, with the carry but
+without the change, is made as well: it is what a failed test runs against to tell whose failure it is. What a parent
+breaks is not the fault of the change on top of it, so the parents are in both. That a change conflicts, with its
+branch, with what it needs or with the carry, is an expected outcome and so a value.
 """
 
 from collections.abc import Collection, Sequence
@@ -11,11 +13,13 @@ from pathlib import Path
 
 import structlog
 
-from xenci.gerrit import carry
+from xenci.gerrit import carry, merge
 from xenci.gerrit.failures import FetchFailed
-from xenci.gerrit.git import git
-from xenci.gerrit.mirror import OURS, Mirror, check_names, known, locked, path_of
+from xenci.gerrit.merge import MergeConflict, Source
+from xenci.gerrit.mirror import OURS, Mirror, check_names, known, list_tips, locked, path_of
 from xenci.gerrit.names import check_branch, check_name, check_ref, check_sha, check_url
+
+__all__ = ["CarryConflict", "MergeConflict", "Mirrors", "OtherTree", "Prepared", "Source"]
 
 log = structlog.get_logger(__name__)
 
@@ -28,29 +32,29 @@ class Prepared:
     repository: Path
     #: the branch's tip
     tip_sha: str
-    #: the change merged with the tip; the change itself if it is on the tip already
+    #: the change merged with the tip and what it needs; the change itself if it is on top of these already
     merged_sha: str
     #: merged, with the carry: what the node runs
     tree_sha: str
-    #: the tip, with the carry: the same for every change as long as the tip is the same
+    #: the tip and what the change needs, with the carry: for changes that need nothing, the same as long as the tip is
     tip_tree_sha: str
     #: first lines of the carried commits, in order
     carry: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MergeConflict:
-    """The change does not merge with its branch's tip."""
+class OtherTree:
+    """Another project's tree: its tip with what the change needs there, and the carry. Kept under refs/xenci/NAME."""
 
     tip_sha: str
-    #: files in conflict; empty if the two have no common history
-    files: tuple[str, ...]
+    tree_sha: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CarryConflict:
     """The carried series does not apply."""
 
+    tip_sha: str
     #: file name of the first patch that does not
     patch: str
     #: files in conflict
@@ -88,27 +92,32 @@ class Mirrors:
         carry_series: Sequence[Path],
         name: str,
         at: datetime,
+        needs: Sequence[Source] = (),
     ) -> Prepared | MergeConflict | CarryConflict:
-        """Fetch the tip and the patch set, merge them, and put the series (files, or folders of them) on top.
+        """Fetch the tip and the patch sets, merge them, and put the series (files, or folders of them) on top.
 
-        `at` dates the merge commit, so the same arguments on the same tip give the same commits.
-        Raises NotFound, FetchFailed, HostileName, NoSeries, MirrorBusy, GitFailed.
+        `needs` are merged first, in this order. `at` dates the merge commits, so the same arguments on the same tip
+        give the same commits. Raises NotFound, FetchFailed, HostileName, NoSeries, MirrorBusy, GitFailed.
         """
-        check_name(name), check_branch(branch), check_ref(ref), check_sha(sha), check_url(url)
+        change = Source(ref=ref, sha=sha)
+        _check(url, branch, name, (*needs, change))
         series = carry.patches(carry_series)
         with locked(self._folder, project, patience=self._patience) as mirror:
-            tip = self._fetch(mirror, url, branch, ref, sha, name)
-            merged = self._merge(mirror, tip, sha, f"Merge {ref} into {branch}", at)
-            if isinstance(merged, MergeConflict):
-                return merged
-            # the tip first: if the series is out of date there, that is no fault of the change's
-            on_tip = carry.put_on(mirror, tip, series, limit=self._limit)
-            if isinstance(on_tip, carry.Stuck):
-                return CarryConflict(patch=on_tip.patch, files=on_tip.files, on_tip=True)
-            on_change = carry.put_on(mirror, merged, series, limit=self._limit)
-            if isinstance(on_change, carry.Stuck):
-                return CarryConflict(patch=on_change.patch, files=on_change.files, on_tip=False)
-            kept = {"tip": tip, "merged": merged, "tree": on_change.sha, "tip_tree": on_tip.sha}
+            tip = self._fetch(mirror, url, branch, (*needs, change), name)
+            base = merge.all_of(mirror, tip, needs, branch, at, limit=self._limit)
+            if isinstance(base, MergeConflict):
+                return base
+            merged = merge.one_of(mirror, base, change, branch, at, limit=self._limit)
+            if isinstance(merged, merge.Stuck):
+                return MergeConflict(tip_sha=tip, files=merged.files)
+            # without the change first: if the series is out of date there, that is no fault of the change's
+            on_base = self._carry(mirror, tip, base, series)
+            if isinstance(on_base, CarryConflict):
+                return on_base
+            on_change = self._carry(mirror, tip, merged, series, fits_tip=True)
+            if isinstance(on_change, CarryConflict):
+                return on_change
+            kept = {"tip": tip, "merged": merged, "tree": on_change.sha, "tip_tree": on_base.sha}
             mirror.keep(name, kept)
             log.info("gerrit.tree.prepared", project=project, name=name, **kept)
             return Prepared(
@@ -116,9 +125,47 @@ class Mirrors:
                 tip_sha=tip,
                 merged_sha=merged,
                 tree_sha=on_change.sha,
-                tip_tree_sha=on_tip.sha,
+                tip_tree_sha=on_base.sha,
                 carry=on_change.subjects,
             )
+
+    def prepare_other(
+        self,
+        project: str,
+        url: str,
+        *,
+        branch: str,
+        needs: Sequence[Source],
+        carry_series: Sequence[Path],
+        name: str,
+        at: datetime,
+    ) -> OtherTree | MergeConflict | CarryConflict:
+        """Make the tree of a project that is not the change's own, but has changes that it needs.
+
+        Raises what prepare() raises.
+        """
+        _check(url, branch, name, needs)
+        series = carry.patches(carry_series)
+        with locked(self._folder, project, patience=self._patience) as mirror:
+            tip = self._fetch(mirror, url, branch, needs, name)
+            merged = merge.all_of(mirror, tip, needs, branch, at, limit=self._limit)
+            if isinstance(merged, MergeConflict):
+                return merged
+            carried = self._carry(mirror, tip, merged, series)
+            if isinstance(carried, CarryConflict):
+                return carried
+            kept = {"tip": tip, "merged": merged, "tree": carried.sha}
+            mirror.keep(name, kept)
+            log.info("gerrit.tree.prepared", project=project, name=name, **kept)
+            return OtherTree(tip_sha=tip, tree_sha=carried.sha)
+
+    def tips(self, project: str, url: str, branches: Collection[str]) -> dict[str, str]:
+        """Ask the server for the tips of these branches; one that the project does not have is left out.
+
+        Raises NotFound, FetchFailed, HostileName.
+        """
+        path_of(self._folder, project), check_url(url)
+        return list_tips(url, [check_branch(branch) for branch in branches], limit=self._limit)
 
     def repository(self, project: str) -> Path:
         """Return where a project's mirror is, once prepare() has been there. Raises HostileName."""
@@ -144,28 +191,34 @@ class Mirrors:
             with locked(self._folder, project, patience=self._patience) as mirror:
                 mirror.pack()
 
-    def _fetch(self, mirror: Mirror, url: str, branch: str, ref: str, sha: str, name: str) -> str:
-        """Bring the branch's tip and the patch set; return the tip."""
-        tip, change = f"refs/heads/{branch}", f"{OURS}/{name}/change"
-        mirror.fetch(url, (f"+{tip}:{tip}", f"+{ref}:{change}"), limit=self._fetch_limit)
-        found, tip_sha = mirror.commits(change, tip)
-        if found != sha:
-            # Gerrit may answer inconsistently right after an upload
-            raise FetchFailed(f"{ref} of {url} is {found}, expected {sha}", remedy="It is tried again")
+    def _fetch(self, mirror: Mirror, url: str, branch: str, sources: Sequence[Source], name: str) -> str:
+        """Bring the branch's tip and the patch sets; return the tip. The last one, the change, is kept by its name."""
+        tip = f"refs/heads/{branch}"
+        refs = {f"{OURS}/{name}/needed-{i}": one for i, one in enumerate(sources[:-1])}
+        refs[f"{OURS}/{name}/change"] = sources[-1]
+        specs = [f"+{one.ref}:{ours}" for ours, one in refs.items()]
+        mirror.fetch(url, (f"+{tip}:{tip}", *specs), limit=self._fetch_limit)
+        tip_sha, *found = mirror.commits(tip, *refs)
+        for one, sha in zip(refs.values(), found, strict=True):
+            if sha != one.sha:
+                # Gerrit may answer inconsistently right after an upload
+                raise FetchFailed(f"{one.ref} of {url} is {sha}, expected {one.sha}", remedy="It is tried again")
         return tip_sha
 
-    def _merge(self, mirror: Mirror, tip: str, sha: str, message: str, at: datetime) -> str | MergeConflict:
-        bases = git("merge-base", tip, sha, at=mirror.repository, limit=self._limit, ok=(0, 1)).text.splitlines()
-        if not bases:
-            return MergeConflict(tip_sha=tip, files=())
-        if bases[0] in (tip, sha):
-            return sha if bases[0] == tip else tip
-        how = ("merge-tree", "--write-tree", "--name-only", "--no-messages", "-z")
-        merged = git(*how, tip, sha, at=mirror.repository, limit=self._limit, ok=(0, 1))
-        tree, *files = merged.names
-        if merged.exit_code == 1:
-            return MergeConflict(tip_sha=tip, files=tuple(sorted(set(files))))
-        date = f"{int(at.timestamp())} +0000"
-        dates = {"GIT_AUTHOR_DATE": date, "GIT_COMMITTER_DATE": date}
-        commit = ("commit-tree", tree, "-p", tip, "-p", sha, "-m", message)
-        return git(*commit, at=mirror.repository, limit=self._limit, env=dates).text
+    def _carry(
+        self, mirror: Mirror, tip: str, commit: str, series: Sequence[Path], *, fits_tip: bool = False
+    ) -> carry.Carried | CarryConflict:
+        """Put the series on a commit. Where it is stuck, the tip is tried too, unless it is known to fit there."""
+        done = carry.put_on(mirror, commit, series, limit=self._limit)
+        if isinstance(done, carry.Carried):
+            return done
+        on_tip = not fits_tip and (
+            commit == tip or isinstance(carry.put_on(mirror, tip, series, limit=self._limit), carry.Stuck)
+        )
+        return CarryConflict(tip_sha=tip, patch=done.patch, files=done.files, on_tip=on_tip)
+
+
+def _check(url: str, branch: str, name: str, sources: Sequence[Source]) -> None:
+    check_name(name), check_branch(branch), check_url(url)
+    for one in sources:
+        check_ref(one.ref), check_sha(one.sha)

@@ -10,6 +10,8 @@ class TriggerKind(StrEnum):
     PATCHSET = "patchset"
     #: somebody asked for it in a comment
     RECHECK = "recheck"
+    #: the branch's tip moved, and the run before had ended as a conflict with the tip that was
+    TIP = "tip"
     #: an operator asked for it by hand
     OPERATOR = "operator"
 

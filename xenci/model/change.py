@@ -53,6 +53,16 @@ class Patchset:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Commit:
+    """What a patch set's commit says of others."""
+
+    #: the whole commit message
+    message: str
+    #: commits that it was made on, the first one first
+    parents: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Message:
     """One message on a change."""
 

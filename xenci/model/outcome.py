@@ -29,13 +29,23 @@ class Result(StrEnum):
     MERGE_CONFLICT = "MERGE_CONFLICT"
     #: the carried series does not apply on the change; no comment, the working group is told
     CARRY_CONFLICT = "CARRY_CONFLICT"
+    #: what the change needs cannot be tested with it: outdated, abandoned, unknown, in a circle, or without a place on
+    #: the node; no comment
+    DEPENDENCY_UNMET = "DEPENDENCY_UNMET"
     #: no trigger wants this patch set (only documentation, say), or its branch has no driver and no carry
     NOT_APPLICABLE = "NOT_APPLICABLE"
 
 
 #: Results that mean nothing was to be said in Gerrit.
 SILENT = frozenset(
-    {Result.MERGE_CONFLICT, Result.CARRY_CONFLICT, Result.NOT_APPLICABLE, Result.ABORTED, Result.SKIPPED}
+    {
+        Result.MERGE_CONFLICT,
+        Result.CARRY_CONFLICT,
+        Result.DEPENDENCY_UNMET,
+        Result.NOT_APPLICABLE,
+        Result.ABORTED,
+        Result.SKIPPED,
+    }
 )
 
 

@@ -18,6 +18,8 @@ from xenci.model.outcome import Fault, Result
 MOST_BYTES = 15_900
 #: most failing tests, builds and reasons that are told
 MOST_TESTS, MOST_BUILDS, MOST_REASONS, MOST_CARRIED = 10, 20, 8, 12
+#: most that is told of what a change needs, in bytes
+MOST_NEEDS = 400
 #: longest link, in bytes; ours are far shorter
 MOST_LINK = 300
 #: what authors are told to write
@@ -34,6 +36,7 @@ _FINE = frozenset({Result.SUCCESS, Result.SKIPPED, Result.NOT_APPLICABLE})
 _TAB_WORDS = {
     Result.MERGE_CONFLICT: "MERGER_FAILURE",
     Result.CARRY_CONFLICT: "MERGER_FAILURE",
+    Result.DEPENDENCY_UNMET: "MERGER_FAILURE",
     Result.NOT_APPLICABLE: "SKIPPED",
 }
 _PIPELINE = re.compile(r"\w+", re.ASCII)
@@ -71,6 +74,8 @@ class Versions:
     branch: str
     tip_sha: str
     merged_sha: str
+    #: the changes that it needs, `901233,2`, in the order in which they were merged before it
+    needs: tuple[str, ...] = ()
     #: subjects of the carried commits, in order
     carry: tuple[str, ...] = ()
 
@@ -183,6 +188,8 @@ def _versions(versions: Versions | None) -> list[str]:
         f"Tested: {_clean(versions.patchset, 40)} merged with {branch} at {_commit(versions.tip_sha)}"
         f" (merge {_commit(versions.merged_sha)})"
     )
+    if versions.needs:
+        tested += f", after what it needs: {_clean(', '.join(versions.needs), MOST_NEEDS)}"
     if not versions.carry:
         return [f"{tested}, nothing carried."]
     count = len(versions.carry)

@@ -11,7 +11,7 @@ from xenci.model.build import Mode
 from xenci.model.outcome import SILENT, Fault, Result, Verdict
 
 #: results that leave nothing to be said about the other jobs, the strongest first
-_STRONG = (Result.MERGE_CONFLICT, Result.CARRY_CONFLICT, Result.ABORTED)
+_STRONG = (Result.MERGE_CONFLICT, Result.CARRY_CONFLICT, Result.DEPENDENCY_UNMET, Result.ABORTED)
 #: results of jobs that were not needed
 _UNNEEDED = frozenset({Result.SKIPPED, Result.NOT_APPLICABLE})
 

@@ -70,7 +70,8 @@ def consider_view(ctx: Context, view: ChangeView) -> list[int]:
         row = save_patchset(session, patchset)
         if patchset.status != "NEW":
             # nobody need mend anything for a change that is closed
-            for key in (f"carry:{patchset.project}:{patchset.branch}:{patchset.change}", f"vote:{patchset.change}"):
+            carry = f"carry:{patchset.project}:{patchset.branch}:{patchset.change}"
+            for key in (carry, f"vote:{patchset.change}", f"tree:{patchset.change}"):
                 clear_alarm(session, key, at=ctx.clock())
         _save_comments(session, view, ctx)
         withdraw_outdated(ctx, session, patchset)
@@ -158,6 +159,7 @@ def withdraw(ctx: Context, session: Session, buildset: BuildsetRow, reason: str)
     buildset.result, buildset.fault = Result.ABORTED, Fault.NONE
     buildset.reasons = [WITHDRAWN + reason]
     buildset.finished_at = ctx.clock()
+    clear_alarm(session, f"tree:{buildset.patchset.change.number}", at=ctx.clock())
     builds = select(BuildRow).where(BuildRow.buildset_id == buildset.id).order_by(BuildRow.id).with_for_update()
     for build in session.scalars(builds.execution_options(populate_existing=True)):
         if build.state == BuildState.QUEUED:

@@ -95,6 +95,11 @@ def keep(ctx: Context, line: bytes, at: datetime, *, source: str = "stream") -> 
         case Event(type="dropped-output"):
             with ctx.database.session() as session:
                 defer(session, "reconcile")
+        case Event(type="ref-updated", ref=ref, project=project) if ref.startswith("refs/heads/"):
+            if _is_ours(ctx, project):
+                # what conflicted with the tip that was may not conflict with the one that is
+                with ctx.database.session() as session:
+                    defer(session, "renew", after=ctx.settings.gerrit.settle)
         case Event(patchset=patchset) if patchset is not None and not _is_ours(ctx, patchset.project):
             _LOG.debug("listener.elsewhere", project=patchset.project)
         case Event(patchset=patchset) if event.is_work and patchset is not None:

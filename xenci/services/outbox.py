@@ -61,6 +61,9 @@ def message_of(
                 branch=patchset.change.branch,
                 tip_sha=buildset.tip_sha or "",
                 merged_sha=buildset.merged_sha or "",
+                needs=tuple(
+                    f"{one['change']},{one['patchset']}" for one in buildset.needs or () if one["is_merged_in"]
+                ),
                 carry=tuple(str(subject) for subject in builds[0].carry) if builds else (),
             ),
             contact=ctx.settings.contact,

@@ -70,6 +70,8 @@ def reconcile(ctx: Context, _row: int = 0) -> None:
             if number is not None:
                 # closed meanwhile, or too old for the query: what runs for it must not go on for ever
                 defer(session, "consider", number)
+        # a tip may have moved unheard
+        defer(session, "renew")
     alive(ctx, "reconcile", f"{len(seen)} open changes, {len(started)} runs that were missed")
     _LOG.info("reconcile.done", changes=len(seen), started=started)
 

@@ -8,6 +8,7 @@ from xenci.services.nodes import advance_node
 from xenci.services.pool import tick as pool_tick
 from xenci.services.prepare import prepare
 from xenci.services.reconcile import reconcile
+from xenci.services.renew import renew
 from xenci.services.report import report
 from xenci.services.tick import tick
 from xenci.services.tidy import tidy
@@ -18,6 +19,7 @@ STEPS: dict[str, Step] = {
     "consider": consider,
     "reconcile": reconcile,
     "prepare": prepare,
+    "renew": renew,
     "dispatch": dispatch,
     "advance": advance,
     "pool": lambda ctx, _row: pool_tick(ctx),

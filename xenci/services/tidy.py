@@ -10,7 +10,7 @@ from xenci.errors import Temporary
 from xenci.model.build import BuildsetState, BuildState
 from xenci.services.context import Context
 from xenci.services.engine import alive
-from xenci.store.tables import ArtifactRow, BuildRow, BuildsetRow, ChangeRow, EventRow, PatchsetRow
+from xenci.store.tables import ArtifactRow, BuildRow, BuildsetRow, EventRow
 
 _LOG = structlog.get_logger()
 
@@ -60,7 +60,7 @@ def _forget_trees(ctx: Context, before: datetime) -> int:
         names = ctx.mirrors.names(project)
         # the names first, then the rows: a tree that is made meanwhile has its row already
         with ctx.database.session() as session:
-            kept = _kept(session, project, before)
+            kept = _kept(session, before)
         gone = {name for name in names if name.split("-")[:2] not in kept}
         if gone:
             ctx.mirrors.forget(project, gone)
@@ -74,15 +74,12 @@ def _forget_trees(ctx: Context, before: datetime) -> int:
     return count
 
 
-def _kept(session: Session, project: str, before: datetime) -> list[list[str]]:
-    """Return how the names of the trees begin that are still wanted: `buildset-ID`, see prepare."""
-    wanted = (
-        select(BuildsetRow.id)
-        .join(PatchsetRow, BuildsetRow.patchset_id == PatchsetRow.id)
-        .join(ChangeRow, PatchsetRow.change_id == ChangeRow.id)
-        .where(
-            ChangeRow.project == project,
-            (BuildsetRow.state != BuildsetState.DONE) | (BuildsetRow.finished_at >= before),
-        )
+def _kept(session: Session, before: datetime) -> list[list[str]]:
+    """Return how the names of the trees begin that are still wanted: `buildset-ID`, see prepare.
+
+    In whatever mirror they are: a change may need changes of other projects.
+    """
+    wanted = select(BuildsetRow.id).where(
+        (BuildsetRow.state != BuildsetState.DONE) | (BuildsetRow.finished_at >= before)
     )
     return [["buildset", str(number)] for number in session.scalars(wanted)]

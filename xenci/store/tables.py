@@ -141,6 +141,9 @@ class BuildsetRow(Base):
     merged_sha: Mapped[str | None]
     #: {"PROJECT": ["subject", …]} of the carried commits, per job in `builds.carry`
     conflict: Mapped[dict[str, Any] | None]
+    #: the changes that it needs, in the order of their merging:
+    #: [{"change": 1, "patchset": 2, "sha": .., "project": .., "branch": .., "how": "parent", "is_merged_in": true}]
+    needs: Mapped[list[Any]] = mapped_column(server_default=sql("'[]'"))
 
     patchset: Mapped[PatchsetRow] = relationship(back_populates="buildsets")
     builds: Mapped[list["BuildRow"]] = relationship(back_populates="buildset", order_by="BuildRow.id")
@@ -180,6 +183,9 @@ class BuildRow(Base):
     tip_tree_sha: Mapped[str | None]
     #: subjects of the carried commits
     carry: Mapped[list[Any]] = mapped_column(server_default=sql("'[]'"))
+    #: trees of other projects that have changes that it needs:
+    #: [{"project": .., "branch": .., "tip_sha": .., "tree_sha": .., "changes": ["901233,2"]}]
+    other_trees: Mapped[list[Any]] = mapped_column(server_default=sql("'[]'"))
     #: proof of the tree under test: what nova-renew told, and whether it agrees
     proof: Mapped[dict[str, Any] | None]
     #: ids of tests that the job's list asks for and that were seen, counted per run: {"first": {"passed": 3, ..}}

@@ -6,6 +6,7 @@ from sqlalchemy.exc import OperationalError
 
 from xenci.dashboard import hearts, queries_builds, queries_health
 from xenci.dashboard.site import Site, site_of
+from xenci.store.conflicts import that_do_not_merge
 from xenci.store.marks import open_alarms
 
 router = APIRouter()
@@ -28,6 +29,7 @@ def health(request: Request) -> HTMLResponse:
             others=hearts.judge_others(rows, now, reconcile_every=site.settings.gerrit.reconcile_every),
             outbox=queries_health.outbox(session),
             conflicts=queries_health.carry_conflicts(session),
+            unmerged=that_do_not_merge(session),
             queue=queries_builds.queue_counts(session),
             disk=disk_of(site),
             database=queries_health.database_size(session),

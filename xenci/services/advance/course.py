@@ -11,7 +11,7 @@ from xenci.errors import NotFound, XenciError
 from xenci.host.port import CommandFailed, Host, HostLost, Unit, UnitState
 from xenci.model.build import Phase, Run
 from xenci.rules.reruns import next_run
-from xenci.services.advance import collect, evidence, judge
+from xenci.services.advance import collect, evidence, judge, others
 from xenci.services.advance.door import on_node
 from xenci.services.advance.facts import gather, listed
 from xenci.services.advance.follow import LOOK_EVERY, console, end_stream, is_all_here, stream, watch
@@ -99,6 +99,9 @@ def _push(ctx: Context, work: Work, run: Run, commit: str, *, then: str) -> Next
                 ref=f"refs/xenci/{work.build_id}/{run}",
                 timeout=work.limit(Phase.TREE),
             )
+            if run is Run.FIRST:
+                # they stay for the run on the tip: what they need is no part of the change
+                others.put_on(ctx, work, host)
     except (HostLost, CommandFailed) as error:
         if is_late(phase, ctx.clock()):
             end_phase(ctx, work, Phase.TREE, run, outcome=f"timed out: {error.sentence}")

@@ -117,6 +117,7 @@ def _try_again(session: Session, build: BuildRow) -> None:
             tree_sha=build.tree_sha,
             tip_tree_sha=build.tip_tree_sha,
             carry=build.carry,
+            other_trees=build.other_trees,
         )
     )
     defer(session, "dispatch")

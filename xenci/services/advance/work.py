@@ -28,6 +28,8 @@ class Work:
     label: Label
     tree_sha: str
     tip_tree_sha: str
+    #: other projects' trees: project and commit
+    other_trees: tuple[tuple[str, str], ...]
     #: the node's row, detached
     node: NodeRow
     cancel: str | None
@@ -80,6 +82,7 @@ def read_work(ctx: Context, session: Session, build: BuildRow) -> Work:
         label=ctx.settings.label(job.label),
         tree_sha=build.tree_sha or "",
         tip_tree_sha=build.tip_tree_sha or "",
+        other_trees=tuple((one["project"], one["tree_sha"]) for one in build.other_trees),
         node=node,
         cancel=build.cancel,
     )

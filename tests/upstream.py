@@ -1,0 +1,81 @@
+"""A real git repository as Gerrit has it, and files whose lines can be changed apart from each other."""
+
+import subprocess
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+
+from xenci.gerrit.git import git
+
+LIMIT = timedelta(minutes=2)
+#: enough lines for changes that do not touch each other
+LINES = [f"line {n}" for n in range(1, 41)]
+REF = "refs/changes/01/1/1"
+#: another content, so that git does not take one file for the other renamed
+OTHER = "".join(f"other {n}\n" for n in range(1, 41))
+OTHER_CARRIED = OTHER.replace("other 4\n", "xen\n")
+
+
+def text(**changed: str) -> str:
+    """Return the file with some lines changed: l7="seven"."""
+    return "\n".join(changed.get(f"l{n}", line) for n, line in enumerate(LINES, 1)) + "\n"
+
+
+class Upstream:
+    """A repository like Gerrit's: a branch, and patch sets under refs/changes."""
+
+    def __init__(self, folder: Path, base: str = "") -> None:
+        self.folder, self.base = folder, base
+        if not base:
+            folder.mkdir(parents=True)
+            self.git("init", "-q", "-b", "master")
+            self.base = self.commit({"nova/driver.py": text(), "nova/other.py": OTHER, "README": "read me\n"}, "Base")
+
+    def git(self, *arguments: str) -> str:
+        who = ["-c", "user.name=A Developer", "-c", "user.email=dev@example.org"]
+        command = ["git", "-C", str(self.folder), *who, *arguments]
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+    def commit(self, files: Mapping[str, str | None], subject: str) -> str:
+        """Commit these contents (None removes a file) where HEAD is."""
+        for name, content in files.items():
+            path = self.folder / name
+            if content is None:
+                path.unlink()
+            else:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(content)
+        self.git("add", "-A")
+        self.git("commit", "-q", "--allow-empty", "-m", subject)
+        return self.git("rev-parse", "HEAD")
+
+    def change(
+        self,
+        files: Mapping[str, str | None],
+        *,
+        on: str | None = None,
+        ref: str = REF,
+        back_to: str = "master",
+        subject: str = "A change",
+    ) -> str:
+        """Make a patch set on a commit (default: the first); the branch stays."""
+        self.git("checkout", "-q", "--detach", on or self.base)
+        sha = self.commit(files, subject)
+        self.git("update-ref", ref, sha)
+        self.git("checkout", "-q", back_to)
+        return sha
+
+    def patches(
+        self, folder: Path, *commits: Mapping[str, str | None], on: str | None = None, back_to: str = "master"
+    ) -> Path:
+        """Write a series made on a commit as a folder of patches."""
+        self.git("checkout", "-q", "--detach", on or self.base)
+        first = self.git("rev-parse", "HEAD")
+        for n, files in enumerate(commits, 1):
+            self.commit(files, f"Carried {n}")
+        self.git("format-patch", "-q", "-o", str(folder), first)
+        self.git("checkout", "-q", back_to)
+        return folder
+
+    def names(self, sha: str, path: str, *, at: Path) -> str:
+        return git("show", f"{sha}:{path}", at=at, limit=LIMIT).stdout.decode()
