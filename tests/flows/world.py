@@ -41,6 +41,9 @@ class FakeMirrors:
         self.kept.add(more["name"])
         return self.outcome
 
+    def repository(self, project: str) -> Path:
+        return Path("/nowhere")
+
     def projects(self) -> list[str]:
         return sorted({asked["project"] for asked in self.asked})
 

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from xenci.model.build import Run
 from xenci.model.outcome import Fault, Result, Verdict
 from xenci.model.tests import TestResult, TestStatus
+from xenci.rules.build_facts import NOVA_ENDED, BuildFacts, Step
 from xenci.rules.proof import Blame, RunFacts, blame, run_facts, runnable, unexplained
 from xenci.rules.reruns import MOST_REPEATED, Repeat, names, next_run
-from xenci.rules.verdict import NOVA_ENDED, BuildFacts, Step, judge
+from xenci.rules.verdict import judge
 
 LIST = "tempest.api.compute.test_list.ListTest.test_list[id-1,smoke]"
 SHOW = "tempest.api.compute.test_list.ListTest.test_show[id-2]"
@@ -47,7 +48,9 @@ BAD = replace(
 DEAD = replace(
     BAD,
     nova=ENDED,
+    nova_again=ENDED,
     tree_agrees=None,
+    tried_agrees=True,
     first=None,
     again=None,
 )
@@ -98,6 +101,7 @@ def test_nova_that_starts_from_the_tip_alone_is_the_changes_fault() -> None:
     assert (verdict.result, verdict.fault, verdict.vote) == (Result.FAILURE, Fault.CHANGE, -1)
     assert verdict.reasons[0] == "Nova does not start from the change."
     assert "SyntaxError" in told(verdict)
+    assert "It was started twice." in verdict.reasons
 
 
 #: name, facts, result, fault, whether another attempt is worth it
@@ -120,6 +124,14 @@ ENDINGS: list[tuple[str, BuildFacts, Result, Fault, bool]] = [
     ("Nova left no code", replace(BAD, nova=Step(exit_code=None)), Result.ERROR, Fault.INFRA, True),
     ("no such commit", replace(DEAD, nova=Step(exit_code=2)), Result.ERROR, Fault.INFRA, True),
     ("Nova ran elsewhere", replace(DEAD, nova=Step(exit_code=3)), Result.ERROR, Fault.INFRA, True),
+    ("dead once", replace(DEAD, nova_again=DONE), Result.FAILURE, Fault.UNKNOWN, True),
+    ("dead, not started again", replace(DEAD, nova_again=None), Result.FAILURE, Fault.UNKNOWN, True),
+    ("dead, late again", replace(DEAD, nova_again=LATE), Result.TIMED_OUT, Fault.UNKNOWN, True),
+    ("dead, said late again", replace(DEAD, nova_again=Step(exit_code=4)), Result.TIMED_OUT, Fault.UNKNOWN, True),
+    ("dead, no code again", replace(DEAD, nova_again=Step(exit_code=None)), Result.ERROR, Fault.INFRA, True),
+    ("dead, the node's fault again", replace(DEAD, nova_again=Step(exit_code=5)), Result.ERROR, Fault.INFRA, True),
+    ("dead, of another tree", replace(DEAD, tried_agrees=False), Result.ERROR, Fault.INFRA, True),
+    ("dead, of nobody knows what", replace(DEAD, tried_agrees=None), Result.ERROR, Fault.INFRA, True),
     ("dead, tip not tried", replace(DEAD, nova_tip=None), Result.FAILURE, Fault.UNKNOWN, True),
     ("dead, tip dead too", replace(DEAD, nova_tip=ENDED), Result.FAILURE, Fault.UNKNOWN, True),
     ("dead, tip late", replace(DEAD, nova_tip=LATE), Result.TIMED_OUT, Fault.UNKNOWN, True),
@@ -263,7 +275,9 @@ FACTS = st.builds(
     broken=st.sampled_from(["", "", "", "bug"]),
     tree=STEPS,
     nova=STEPS,
+    nova_again=STEPS,
     nova_tip=STEPS,
+    tried_agrees=st.sampled_from([True, True, False, None]),
     tree_agrees=st.sampled_from([True, True, False, None]),
     tip_agrees=st.sampled_from([True, True, False, None]),
     first=RUNS,
@@ -284,7 +298,9 @@ NEAR = st.sampled_from([GOOD, BAD, DEAD]).flatmap(
             "again": RUNS,
             "tip": RUNS,
             "nova": STEPS,
+            "nova_again": STEPS,
             "nova_tip": STEPS,
+            "tried_agrees": st.sampled_from([True, False, None]),
             "collect": STEPS,
             "host_seen": st.booleans(),
             "guest_seen": GUESTS,
@@ -317,6 +333,10 @@ def test_whatever_happens_a_vote_needs_its_proofs(facts: BuildFacts) -> None:
         assert first.failed | first.unfinished == frozenset()
         assert unexplained(first) == []
     else:
+        if not facts.nova.is_good:
+            assert facts.nova_again is not None
+            assert facts.nova_again.has_ended
+            assert facts.tried_agrees
         assert facts.nova_tip is not None
         assert facts.nova_tip.is_good
         assert facts.tip_agrees is True
@@ -424,6 +444,16 @@ def test_the_tip_boots_a_guest_where_the_change_let_none_start() -> None:
     )
 
 
+def test_nova_that_does_not_start_is_started_once_more_before_the_tip_is_asked() -> None:
+    once = replace(DEAD, nova_again=None, nova_tip=None, tip=None)
+    assert next_run(once, (BOOT_CLASS,)) == Repeat(run=Run.AGAIN, tests=())
+    assert next_run(replace(once, nova_again=DONE), (BOOT_CLASS,)) is None
+    assert next_run(replace(once, nova_again=LATE), (BOOT_CLASS,)) is None
+    assert next_run(replace(once, tried_agrees=False), (BOOT_CLASS,)) is None
+    assert next_run(replace(once, tried_agrees=None), (BOOT_CLASS,)) is None
+    assert next_run(once) is None, "without a test that boots a guest the tip could prove nothing"
+
+
 def test_the_tip_is_asked_when_nova_does_not_start_and_only_then() -> None:
     dead = replace(DEAD, nova_tip=None, tip=None)
     assert next_run(dead, (BOOT_CLASS,)) == Repeat(run=Run.TIP, tests=(BOOT_CLASS,))
@@ -445,6 +475,6 @@ def test_a_verdict_is_reached_after_a_bounded_number_of_runs(facts: BuildFacts) 
     """Each run that is asked for is one that did not happen yet, so the asking ends."""
     found = next_run(facts, (BOOT_CLASS,))
     if found is not None:
-        assert found.tests
-        assert found.run is Run.TIP or facts.again is None
+        assert found.tests or (found.run is Run.AGAIN and facts.nova_again is None)
+        assert found.run is Run.TIP or facts.again is None or not found.tests
         assert found.run is Run.AGAIN or (facts.tip is None or facts.nova_tip is None)

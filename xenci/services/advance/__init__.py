@@ -1,8 +1,8 @@
 """A build's course on its node, one short repeatable step at a time: `advance(build)`.
 
-`tree → nova → tempest`, and where tests fail `again → tip-tree → tip-nova → tip-tempest`, then `collect → judge`. Each
-step looks first: whatever it finds done it takes as done. So xenci may be killed at any moment; the phases on the node
-are units of its systemd and do not notice.
+`tree → nova → tempest`, and where tests fail `again → tip-tree → tip-nova → tip-tempest`, then `collect → judge`. Where
+Nova does not start: `again-nova`, and then the tip. Each step looks first: whatever it finds done it takes as done. So
+xenci may be killed at any moment; the phases on the node are units of its systemd and do not notice.
 """
 
 from datetime import timedelta

@@ -10,10 +10,11 @@ import structlog
 from xenci.errors import NotFound, XenciError
 from xenci.host.port import CommandFailed, Host, HostLost, Unit, UnitState
 from xenci.model.build import Phase, Run
+from xenci.rules.build_facts import NOVA_ENDED
 from xenci.rules.reruns import next_run
 from xenci.services.advance import collect, evidence, judge
 from xenci.services.advance.door import on_node
-from xenci.services.advance.facts import gather, listed
+from xenci.services.advance.facts import gather, listed, tried
 from xenci.services.advance.follow import LOOK_EVERY, console, end_stream, is_all_here, stream, watch
 from xenci.services.advance.work import Next, Work, begin_phase, end_phase, is_late
 from xenci.services.context import Context
@@ -40,8 +41,13 @@ def push_tip(ctx: Context, work: Work) -> Next:
 
 
 def start_nova(ctx: Context, work: Work) -> Next:
-    """Start Nova from the change's tree and prove that it is that tree. If it does not start, ask the tip."""
+    """Start Nova from the change's tree and prove that it is that tree. If it does not start, start it again."""
     return _nova(ctx, work, Run.FIRST, work.tree_sha, then="tempest")
+
+
+def start_nova_again(ctx: Context, work: Work) -> Next:
+    """Start Nova from the change's tree once more, after it did not start. If it does not again, ask the tip."""
+    return _nova(ctx, work, Run.AGAIN, work.tree_sha, then="collect")
 
 
 def start_tip_nova(ctx: Context, work: Work) -> Next:
@@ -77,6 +83,7 @@ def pass_judgement(ctx: Context, work: Work) -> None:
 STEPS: dict[str, StepOfCourse] = {
     "tree": push_tree,
     "nova": start_nova,
+    "again-nova": start_nova_again,
     "tempest": run_tests,
     "again": run_again,
     "tip-tree": push_tip,
@@ -123,10 +130,12 @@ def _nova(ctx: Context, work: Work, run: Run, commit: str, *, then: str) -> Next
         if ended is None:
             return Next(step=work.step, after=LOOK_EVERY)
         if ended.exit_code in (0, WRONG_TREE):
-            _keep_proof(ctx, work, host, run)
+            _keep_proof(ctx, work, host, work.job.node.proof, run)
+        elif ended.exit_code == NOVA_ENDED:
+            _keep_proof(ctx, work, host, work.job.node.attempt, tried(run))
         if ended.exit_code == 0:
             evidence.remember_servers(ctx, work, host)
-    if ended.exit_code not in (0, WRONG_TREE):
+    if run is Run.AGAIN or ended.exit_code not in (0, WRONG_TREE):
         return _further(ctx, work)
     if not _is_tree_proved(ctx, work, run):
         return Next(step="collect", doing="Nova runs from another tree than the one pushed; collects logs")
@@ -160,7 +169,8 @@ def _further(ctx: Context, work: Work) -> Next:
             return Next(step="collect", doing=_DOING["collect"])
         build = session.get_one(BuildRow, work.build_id, with_for_update=True)
         build.memory = {**build.memory, f"tests_{repeat.run}": list(repeat.tests)}
-    step = "again" if repeat.run is Run.AGAIN else "tip-tree"
+    again = "again" if repeat.tests else "again-nova"
+    step = again if repeat.run is Run.AGAIN else "tip-tree"
     return Next(step=step, doing=_DOING[step])
 
 
@@ -212,10 +222,10 @@ def _unit(ctx: Context, work: Work, host: Host, phase: Phase, run: Run, command:
     return _Ended(None)
 
 
-def _keep_proof(ctx: Context, work: Work, host: Host, run: Run) -> None:
-    """Keep what the start of Nova left as proof of the tree that it runs from."""
+def _keep_proof(ctx: Context, work: Work, host: Host, path: str, name: str) -> None:
+    """Keep what the start of Nova left as proof of the tree that it runs from, or was to run from."""
     try:
-        proof = json.loads(host.read(work.job.node.proof, limit=_PROOF_LIMIT))
+        proof = json.loads(host.read(path, limit=_PROOF_LIMIT))
         if "\\u0000" in json.dumps(proof, allow_nan=False):
             raise ValueError("a NUL in the proof")
     except HostLost:
@@ -224,11 +234,12 @@ def _keep_proof(ctx: Context, work: Work, host: Host, run: Run) -> None:
         proof = {"missing": str(error)}
     with ctx.database.session() as session:
         build = session.get_one(BuildRow, work.build_id, with_for_update=True)
-        build.proof = {**(build.proof or {}), str(run): proof}
+        build.proof = {**(build.proof or {}), str(name): proof}
 
 
 _DOING = {
     "tempest": "runs the tests on the change",
+    "again-nova": "starts Nova from the change once more",
     "again": "runs what failed once more, alone",
     "tip-tree": "asks the branch's tip about what failed",
     "tip-tempest": "runs what failed on the branch's tip",
