@@ -170,6 +170,35 @@ ENDINGS: list[tuple[str, BuildFacts, Result, Fault, bool]] = [
     ("one unfinished", with_first(unfinished=frozenset({SHOW})), Result.FAILURE, Fault.UNKNOWN, True),
     ("the run was cut", with_first(exit_code=None), Result.ERROR, Fault.INFRA, True),
     ("an exit code without a failure", with_first(exit_code=2), Result.ERROR, Fault.INFRA, True),
+    ("a damaged stream, good", with_first(damage="3 bytes"), Result.ERROR, Fault.INFRA, True),
+    (
+        "a damaged stream, bad",
+        replace(BAD, first=RunFacts(passed=frozenset({LIST}), failed=frozenset({BOOT}), damage="3 bytes")),
+        Result.ERROR,
+        Fault.INFRA,
+        True,
+    ),
+    (
+        "again is damaged",
+        replace(BAD, again=RunFacts(failed=frozenset({BOOT}), damage="3 bytes")),
+        Result.ERROR,
+        Fault.INFRA,
+        True,
+    ),
+    (
+        "the tip is damaged",
+        replace(BAD, tip=RunFacts(passed=frozenset({BOOT}), damage="3 bytes")),
+        Result.ERROR,
+        Fault.INFRA,
+        True,
+    ),
+    (
+        "dead, the tip is damaged",
+        replace(DEAD, tip=RunFacts(passed=frozenset({BOOT}), damage="3 bytes")),
+        Result.ERROR,
+        Fault.INFRA,
+        True,
+    ),
     ("no host evidence, good", replace(GOOD, host_seen=False), Result.POST_FAILURE, Fault.INFRA, True),
     ("no host evidence, bad", replace(BAD, host_seen=False), Result.POST_FAILURE, Fault.INFRA, True),
     ("no guest, good", replace(GOOD, guest_seen=frozenset()), Result.POST_FAILURE, Fault.INFRA, True),
@@ -263,6 +292,7 @@ POOL += [
     for other in (LIST, SET_UP)
     for late, code in ((False, 0), (False, 1), (True, 0))
 ]
+POOL += [replace(run, damage="3 bytes") for run in POOL if run is not None]
 RUNS = st.sampled_from(POOL)
 STEPS = st.sampled_from([None, DONE, DONE, LATE, *(Step(exit_code=code) for code in (1, 2, 3, 4, None))])
 GUESTS = st.sampled_from([frozenset[Run](), *(frozenset({run}) for run in Run), frozenset(Run)])
@@ -318,6 +348,11 @@ def test_whatever_happens_a_vote_needs_its_proofs(facts: BuildFacts) -> None:
         return
     assert facts.cancelled + facts.node_lost + facts.broken == ""
     assert facts.tree_agrees is not False
+    assert facts.nova is not None
+    ran = (facts.first, facts.again, facts.tip) if facts.nova.is_good else (facts.tip,)
+    if verdict.vote == 1:
+        ran = (facts.first,)
+    assert not any(run.damage for run in ran if run is not None)
     assert facts.host_seen
     assert facts.guest_seen
     assert facts.collect is not None
@@ -429,6 +464,8 @@ def test_what_failed_runs_again_alone_then_on_the_tip_then_nothing() -> None:
     first = replace(BAD, again=None, nova_tip=None, tip=None)
     assert next_run(first) == Repeat(run=Run.AGAIN, tests=(boot,))
     assert next_run(replace(first, again=failed(BOOT))) == Repeat(run=Run.TIP, tests=(boot,))
+    assert next_run(replace(first, again=replace(failed(BOOT), damage="3 bytes"))) is None
+    assert next_run(replace(first, first=replace(failed(BOOT), damage="3 bytes"))) is None
     assert next_run(BAD) is None
     assert next_run(replace(first, again=passed(BOOT))) is None
     assert next_run(GOOD) is None

@@ -39,11 +39,11 @@ def next_run(facts: BuildFacts, boot_tests: tuple[str, ...] = (), listed: tuple[
     if facts.nova is not None and not facts.nova.is_good:
         return _after_start(facts, facts.nova, boot_tests)
     first = facts.first
-    if first is None or first.timed_out or not first.failed:
+    if first is None or first.timed_out or first.damage or not first.failed:
         return None
     if facts.again is None:
         return Repeat(run=Run.AGAIN, tests=names(first.failed, listed))
-    if facts.again.timed_out or facts.nova_tip is not None or facts.tip is not None:
+    if facts.again.timed_out or facts.again.damage or facts.nova_tip is not None or facts.tip is not None:
         return None
     failed_again = frozenset(test for test in first.failed if outcome(test, facts.again) == "failed")
     if not failed_again:

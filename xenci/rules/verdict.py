@@ -101,6 +101,9 @@ def _tempest(facts: BuildFacts) -> Verdict:
         return _ours(Result.ERROR, "Tempest was never started")
     if first.timed_out:
         return _unknown(Result.TIMED_OUT, "Tempest passed its deadline", *_hanging(first))
+    for run, name in ((first, ""), (facts.again, " of the second run")):
+        if run is not None and run.damage and not run.timed_out:
+            return _damaged(run, name)
     if first.failed:
         return _failed(facts, first)
     if first.unfinished:
@@ -169,6 +172,8 @@ def _doubt_about_tip(facts: BuildFacts) -> Verdict | None:
         return _ours(Result.ERROR, "For the comparison Nova did not run from the tip of the branch: nothing was proved")
     if facts.tip is not None and facts.tip.timed_out:
         return _unknown(Result.TIMED_OUT, "The run on the tip of the branch passed its deadline", *_hanging(facts.tip))
+    if facts.tip is not None and facts.tip.damage:
+        return _damaged(facts.tip, " of the run on the tip")
     return None
 
 
@@ -203,6 +208,11 @@ def _ours(result: Result, *said: str) -> Verdict:
 
 def _unknown(result: Result, *said: str, retry: bool = True) -> Verdict:
     return Verdict(result=result, fault=Fault.UNKNOWN, reasons=_sentences(*said), retry=retry)
+
+
+def _damaged(run: RunFacts, name: str) -> Verdict:
+    """A test whose result was lost may have failed, or not have run: what is left proves nothing."""
+    return _ours(Result.ERROR, f"The stream of results{name} is damaged: {run.damage}")
 
 
 def _hanging(run: RunFacts) -> list[str]:

@@ -8,14 +8,14 @@ from datetime import timedelta
 import structlog
 
 from xenci.errors import NotFound, XenciError
-from xenci.host.port import CommandFailed, Host, HostLost, Unit, UnitState
+from xenci.host.port import CommandFailed, Host, HostLost, Unit, UnitLook, UnitState
 from xenci.model.build import Phase, Run
 from xenci.rules.build_facts import NOVA_ENDED
 from xenci.rules.reruns import next_run
 from xenci.services.advance import collect, evidence, judge
 from xenci.services.advance.door import on_node
-from xenci.services.advance.facts import gather, listed, tried
-from xenci.services.advance.follow import LOOK_EVERY, console, end_stream, is_all_here, stream, watch
+from xenci.services.advance.facts import DAMAGED, gather, listed, tried
+from xenci.services.advance.follow import LOOK_EVERY, console, end_stream, is_all_here, is_copy_cut, stream, watch
 from xenci.services.advance.work import Next, Work, begin_phase, end_phase, is_late
 from xenci.services.context import Context
 from xenci.store.tables import BuildRow
@@ -204,22 +204,27 @@ def _unit(ctx: Context, work: Work, host: Host, phase: Phase, run: Run, command:
     late = is_late(row, ctx.clock())
     if look.state is UnitState.RUNNING and not late:
         return None
-    if look.state is UnitState.EXITED and is_tempest and not is_all_here(look, stream(work, run)):
+    if look.state is UnitState.EXITED and is_tempest and _is_more_to_come(ctx, work, look, run):
         if not late:
             # it ended, but more of the stream is on the node than one look brings
             return None
         end_phase(ctx, work, phase, run, outcome="timed out: more of the stream is on the node than was fetched")
         return _Ended(None)
     if look.state is UnitState.EXITED:
-        if is_tempest:
-            end_stream(ctx, work, run)
+        damage = end_stream(ctx, work, run) if is_tempest else ""
         code = look.exit_code if look.exit_code is not None else -1
-        end_phase(ctx, work, phase, run, outcome="done" if code == 0 else f"exit code {code}", exit_code=code)
+        outcome = "done" if code == 0 else f"exit code {code}"
+        end_phase(ctx, work, phase, run, outcome=f"{DAMAGED}{damage}" if damage else outcome, exit_code=code)
         return _Ended(code)
     if late:
         host.stop_unit(name)
     end_phase(ctx, work, phase, run, outcome="timed out" if late or look.reason == "timeout" else f"cut: {look.reason}")
     return _Ended(None)
+
+
+def _is_more_to_come(ctx: Context, work: Work, look: UnitLook, run: Run) -> bool:
+    """Tell whether more of a run's stream is on the node, and our copy has room for it."""
+    return not is_all_here(look, stream(work, run)) and not is_copy_cut(ctx, work, run)
 
 
 def _keep_proof(ctx: Context, work: Work, host: Host, path: str, name: str) -> None:

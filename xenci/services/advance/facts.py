@@ -14,6 +14,8 @@ from xenci.services.advance.work import Work
 from xenci.store.tables import BuildRow, EvidenceRow, PhaseRow, TestRow
 
 _TIMED_OUT = "timed out"
+#: begin of the outcome of a run whose stream is not whole
+DAMAGED = "its stream is damaged: "
 
 
 def gather(session: Session, work: Work, *, node_lost: str = "", broken: str = "", cancelled: str = "") -> BuildFacts:
@@ -124,7 +126,11 @@ def _run(session: Session, build: BuildRow, work: Work, run: Run, row: PhaseRow)
     results = results_of(session, work.build_id, run)
     compared = compare(listed(build, work, run), results)
     return run_facts(
-        results, compared.never_started, timed_out=row.outcome.startswith(_TIMED_OUT), exit_code=row.exit_code
+        results,
+        compared.never_started,
+        timed_out=row.outcome.startswith(_TIMED_OUT),
+        exit_code=row.exit_code,
+        damage=row.outcome.removeprefix(DAMAGED) if row.outcome.startswith(DAMAGED) else "",
     )
 
 
