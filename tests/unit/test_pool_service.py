@@ -17,6 +17,7 @@ from xenci.model.build import BuildsetState, BuildState
 from xenci.model.node import LaunchFailure, NodeState
 from xenci.providers.port import SYSTEM_KEY, ApiDown
 from xenci.rules.nodes import STRAY_GRACE
+from xenci.services import tick as rows
 from xenci.services.context import Context
 from xenci.services.nodes import advance_node, delete_by_hand, request_delete
 from xenci.services.pool import claim, release, tick
@@ -218,6 +219,46 @@ def test_a_machine_without_ssh_is_late_and_the_reason_says_what_was_last_met(mak
     first = world.rows()[0]
     assert first.failure == LaunchFailure.SSH
     assert "connection refused" in first.reason
+
+
+@pytest.mark.parametrize("looks_first", ["pool", "node"])
+def test_a_launch_whose_deadline_passed_while_nobody_looked_is_looked_at_first(
+    make: MakeWorld, looks_first: str
+) -> None:
+    world = make(min_ready=1, deadlines={"ssh": "1m"})
+    world.silent.append(HostLost("10.0.0.1: connection refused"))
+    world.turn(3)
+    rows.tick(world.ctx)
+    world.at[0] += timedelta(hours=1)
+    world.silent.clear()
+    if looks_first == "pool":
+        tick(world.ctx)
+    advance_node(world.ctx, world.rows()[0].id)
+    (row,) = world.rows()
+    assert (row.state, row.failure) == (NodeState.READY, None)
+
+
+def test_a_launch_that_stays_silent_after_the_return_fails_soon(make: MakeWorld) -> None:
+    world = make(min_ready=1, deadlines={"ssh": "1m"})
+    world.silent.append(HostLost("10.0.0.1: connection refused"))
+    world.turn(3)
+    rows.tick(world.ctx)
+    world.at[0] += timedelta(hours=1)
+    for _ in range(12):
+        rows.tick(world.ctx)
+        world.turn(1, by=30 * SECOND)
+    assert world.rows()[0].failure == LaunchFailure.SSH
+
+
+def test_a_server_that_became_active_while_nobody_looked_is_no_late_boot(make: MakeWorld) -> None:
+    world = make(min_ready=1, deadlines={"boot": "1m", "ssh": "1m"})
+    world.turn(1, settle=False)
+    rows.tick(world.ctx)
+    world.at[0] += timedelta(hours=1)
+    advance_node(world.ctx, world.rows()[0].id)
+    world.turn(3)
+    (row,) = world.rows()
+    assert (row.state, row.failure) == (NodeState.READY, None)
 
 
 def test_when_the_attempts_are_used_up_an_alarm_says_why_until_a_node_is_ready(make: MakeWorld) -> None:

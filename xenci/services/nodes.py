@@ -21,7 +21,7 @@ from xenci.services.context import Context
 from xenci.services.engine import nudge
 from xenci.services.fence import fenced
 from xenci.services.node_rows import as_node, change, deadlines_of, fail, locked
-from xenci.store.marks import audit
+from xenci.store.marks import audit, back_at
 from xenci.store.tables import NodeRow
 
 _LOG = structlog.get_logger()
@@ -69,7 +69,7 @@ def _step(ctx: Context, node_id: int) -> bool:
         row = locked(session, node_id)
         if row is None:
             return False
-        late = _lateness(ctx, row)
+        late = _lateness(ctx, session, row)
         if late:
             return True
     match row.state:
@@ -87,14 +87,15 @@ def _step(ctx: Context, node_id: int) -> bool:
     return False
 
 
-def _lateness(ctx: Context, row: NodeRow) -> bool:
+def _lateness(ctx: Context, session: Session, row: NodeRow) -> bool:
     try:
         deadlines = deadlines_of(ctx.settings.label(row.label))
     except KeyError:
         return False
-    failed = lateness(as_node(row), deadlines, ctx.clock())
+    at = ctx.clock()
+    failed = lateness(as_node(row), deadlines, at, back_at(session, at=at))
     if failed is not None:
-        fail(row, failed.failure, failed.reason, at=ctx.clock())
+        fail(row, failed.failure, failed.reason, at=at)
     return failed is not None
 
 

@@ -74,7 +74,10 @@ class EventRow(Base):
     """A line of the event stream, or a finding of the reconciliation, and what became of it."""
 
     __tablename__ = "events"
-    __table_args__ = (Index("ix_events_received_at", "received_at"),)
+    __table_args__ = (
+        Index("ix_events_received_at", "received_at"),
+        Index("ix_events_unanswered", "change", postgresql_where=sql("outcome IS NULL")),
+    )
 
     id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     received_at: Mapped[datetime]
@@ -296,7 +299,7 @@ class NodeRow(Base):
     facts: Mapped[dict[str, Any]] = mapped_column(server_default=sql("'{}'"))
     #: the build that it runs or ran; one use per node
     build_id: Mapped[int | None]
-    created_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    created_at: Mapped[datetime] = mapped_column(server_default=func.now(), index=True)
     active_at: Mapped[datetime | None]
     ssh_at: Mapped[datetime | None]
     ready_at: Mapped[datetime | None]
@@ -400,6 +403,8 @@ class HeartRow(Base):
     #: listener, worker, reconcile, web …
     name: Mapped[str] = mapped_column(String, primary_key=True)
     beat_at: Mapped[datetime]
+    #: since when it gives signs without a break; see rules/absence.py
+    since: Mapped[datetime] = mapped_column(server_default=func.now())
     detail: Mapped[str] = mapped_column(server_default="")
 
 

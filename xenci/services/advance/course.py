@@ -107,7 +107,7 @@ def _push(ctx: Context, work: Work, run: Run, commit: str, *, then: str) -> Next
                 timeout=work.limit(Phase.TREE),
             )
     except (HostLost, CommandFailed) as error:
-        if is_late(phase, ctx.clock()):
+        if is_late(ctx, phase):
             end_phase(ctx, work, Phase.TREE, run, outcome=f"timed out: {error.sentence}")
             return Next(step="collect", doing="collects logs: the tree could not be pushed in time")
         if isinstance(error, HostLost):
@@ -201,7 +201,7 @@ def _unit(ctx: Context, work: Work, host: Host, phase: Phase, run: Run, command:
         )
     )
     look = watch(ctx, work, host, phase, run)
-    late = is_late(row, ctx.clock())
+    late = is_late(ctx, row)
     if look.state is UnitState.RUNNING and not late:
         return None
     if look.state is UnitState.EXITED and is_tempest and _is_more_to_come(ctx, work, look, run):
