@@ -413,6 +413,47 @@ def test_a_node_is_deleted_on_request_whatever_it_does(make: MakeWorld) -> None:
     assert world.rows()[0].reason == "deleted by ann: try"
 
 
+def relabelled(world: World) -> None:
+    """Start anew with a configuration whose label has another name."""
+    settings = world.ctx.settings
+    text = settings.model_dump_json(exclude_defaults=True).replace('"small"', '"large"')
+    world.ctx.settings = type(settings).model_validate_json(text)
+
+
+def test_ready_nodes_of_a_label_that_left_the_configuration_are_deleted_and_those_in_use_finish(
+    make: MakeWorld,
+) -> None:
+    world = make(min_ready=2)
+    world.turn(3)
+    with world.ctx.database.session() as session:
+        used = claim(session, "small", 7)
+        assert used is not None
+    relabelled(world)
+    world.turn(4)
+    ready, kept = sorted((r for r in world.rows() if r.label == "small"), key=lambda row: row.id == used.id)
+    assert (ready.state, ready.reason) == (NodeState.DELETED, "the label small is no longer configured")
+    assert kept.state == NodeState.IN_USE
+    assert used.name in world.alarms()["label:small:unknown"]
+    with world.ctx.database.session() as session:
+        release(session, used.id, "build 7 has ended")
+    world.turn(4)
+    assert world.rows()[used.id - 1].state == NodeState.DELETED
+    assert "label:small:unknown" not in world.alarms()
+
+
+@pytest.mark.parametrize("is_active", [False, True], ids=["being created", "waits for SSH"])
+def test_a_launch_of_a_label_that_left_the_configuration_is_ended(make: MakeWorld, is_active: bool) -> None:
+    world = make(min_ready=1)
+    world.silent.append(HostLost("10.0.0.1: connection refused"))
+    world.turn(3 if is_active else 1, settle=is_active)
+    relabelled(world)
+    world.silent.clear()
+    world.turn(4)
+    (old,) = (row for row in world.rows() if row.label == "small")
+    assert (old.state, old.failure) == (NodeState.DELETED, None)
+    assert old.server_id not in {**world.ca.servers, **world.cb.servers}
+
+
 def test_an_old_node_is_replaced(make: MakeWorld) -> None:
     world = make(min_ready=1, max_age="1h")
     world.turn(3)

@@ -115,6 +115,11 @@ def server_name(system: str, node_id: int) -> str:
     return f"{system}-node-{node_id:06d}"
 
 
+def no_longer_configured(label: str) -> str:
+    """Return why a node of a label that left the configuration is given up."""
+    return f"the label {label} is no longer configured"
+
+
 def metadata_of(name: str, made_at: datetime) -> dict[str, str]:
     """Return what is written on a node's server, so that it is found again if we die before we know its id."""
     return {NODE_KEY: name, MADE_KEY: made_at.isoformat()}
