@@ -8,14 +8,15 @@ from datetime import timedelta
 import structlog
 
 from xenci.errors import NotFound, XenciError
-from xenci.host.port import CommandFailed, Host, HostLost, Unit, UnitLook, UnitState
+from xenci.host.port import CommandFailed, Host, HostLost
 from xenci.model.build import Phase, Run
 from xenci.rules.build_facts import NOVA_ENDED
 from xenci.rules.reruns import next_run
 from xenci.services.advance import collect, evidence, judge
 from xenci.services.advance.door import on_node
-from xenci.services.advance.facts import DAMAGED, gather, listed, tried
-from xenci.services.advance.follow import LOOK_EVERY, console, end_stream, is_all_here, is_copy_cut, stream, watch
+from xenci.services.advance.facts import gather, listed, tried
+from xenci.services.advance.follow import LOOK_EVERY
+from xenci.services.advance.unit import run_unit
 from xenci.services.advance.work import Next, Work, begin_phase, end_phase, is_late
 from xenci.services.context import Context
 from xenci.store.tables import BuildRow
@@ -126,7 +127,7 @@ def _nova(ctx: Context, work: Work, run: Run, commit: str, *, then: str) -> Next
         str(int(limit.total_seconds()) + 60),
     )
     with on_node(ctx, work) as host:
-        ended = _unit(ctx, work, host, Phase.NOVA, run, command)
+        ended = run_unit(ctx, work, host, Phase.NOVA, run, command)
         if ended is None:
             return Next(step=work.step, after=LOOK_EVERY)
         if ended.exit_code in (0, WRONG_TREE):
@@ -147,7 +148,7 @@ def _tempest(ctx: Context, work: Work, run: Run) -> Next:
         tests = listed(session.get_one(BuildRow, work.build_id), work, run)
     command = work.job.node.tempest.replace("{tests}", shlex.join(tests))
     with on_node(ctx, work) as host:
-        ended = _unit(ctx, work, host, Phase.TEMPEST, run, command)
+        ended = run_unit(ctx, work, host, Phase.TEMPEST, run, command)
         if ended is None and work.label.hypervisor == "xen":
             evidence.look_for_guest(ctx, work, host, run)
     if ended is None:
@@ -172,59 +173,6 @@ def _further(ctx: Context, work: Work) -> Next:
     again = "again" if repeat.tests else "again-nova"
     step = again if repeat.run is Run.AGAIN else "tip-tree"
     return Next(step=step, doing=_DOING[step])
-
-
-class _Ended:
-    """How a unit ended: by itself with a code, or cut."""
-
-    def __init__(self, exit_code: int | None) -> None:
-        self.exit_code = exit_code
-        self.is_cut = exit_code is None
-
-
-def _unit(ctx: Context, work: Work, host: Host, phase: Phase, run: Run, command: str) -> _Ended | None:
-    """Start a phase's unit, or look at it; return how it ended, or None while it runs."""
-    name = work.unit(phase, run)
-    row = begin_phase(ctx, work, phase, run, unit=name)
-    is_tempest = phase is Phase.TEMPEST
-    contract = work.job.node
-    host.start_unit(
-        Unit(
-            name=name,
-            command=command,
-            working_directory=contract.tempest_dir if is_tempest else "/",
-            env_file=contract.env_file,
-            env=contract.tempest_env if is_tempest else {},
-            stdout=stream(work, run) if is_tempest else console(work, phase, run),
-            stderr=console(work, phase, run),
-            limit=work.limit(phase),
-        )
-    )
-    look = watch(ctx, work, host, phase, run)
-    late = is_late(ctx, row)
-    if look.state is UnitState.RUNNING and not late:
-        return None
-    if look.state is UnitState.EXITED and is_tempest and _is_more_to_come(ctx, work, look, run):
-        if not late:
-            # it ended, but more of the stream is on the node than one look brings
-            return None
-        end_phase(ctx, work, phase, run, outcome="timed out: more of the stream is on the node than was fetched")
-        return _Ended(None)
-    if look.state is UnitState.EXITED:
-        damage = end_stream(ctx, work, run) if is_tempest else ""
-        code = look.exit_code if look.exit_code is not None else -1
-        outcome = "done" if code == 0 else f"exit code {code}"
-        end_phase(ctx, work, phase, run, outcome=f"{DAMAGED}{damage}" if damage else outcome, exit_code=code)
-        return _Ended(code)
-    if late:
-        host.stop_unit(name)
-    end_phase(ctx, work, phase, run, outcome="timed out" if late or look.reason == "timeout" else f"cut: {look.reason}")
-    return _Ended(None)
-
-
-def _is_more_to_come(ctx: Context, work: Work, look: UnitLook, run: Run) -> bool:
-    """Tell whether more of a run's stream is on the node, and our copy has room for it."""
-    return not is_all_here(look, stream(work, run)) and not is_copy_cut(ctx, work, run)
 
 
 def _keep_proof(ctx: Context, work: Work, host: Host, path: str, name: str) -> None:

@@ -105,7 +105,7 @@ def end_stream(ctx: Context, work: Work, run: Run) -> str:
             save_results(session, work.build_id, run, results)
     damage = follower.damage
     if is_copy_cut(ctx, work, run):
-        damage = f"it is longer than the {follower.received} bytes that are kept of it"
+        damage = f"it is longer than the {follower.received} bytes kept of it (artifacts.max_file_mb, max_build_mb)"
     if damage:
         _LOG.warning("build.stream_damaged", build=work.build_id, run=run, damage=damage)
     return damage
