@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from click.testing import Result
@@ -127,3 +128,18 @@ def test_a_buildset_of_which_nothing_is_said_says_why(world: World, call: Call) 
         row.state, row.result, row.reasons = "done", "MERGE_CONFLICT", ["does not merge"]
     assert "Nothing is said: does not merge" in call("report", "preview", "1").stdout
     assert isinstance(call("report", "preview", "99").exception, NotFound)
+
+
+def test_what_the_system_refuses_ends_as_a_sentence(
+    world: World, call: Call, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    settings = world.ctx.settings.model_copy(update={"state_dir": Path("/dev/null/state")})
+    (world.folder / "xenci.yaml").write_text(settings.model_dump_json(exclude_defaults=True))
+    monkeypatch.delenv(settings.database.url_env)
+    monkeypatch.setattr("sys.argv", ["xenci", "db", "upgrade"])
+    with pytest.raises(SystemExit) as ended:
+        run()
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert "The system refuses" in said
+    assert "Traceback" not in said

@@ -1,11 +1,14 @@
 """The outbox: what is said is said once, or it is known why not."""
 
+from typing import Any
+
 import pytest
 from sqlalchemy import text
 
 from tests.flows.world import World
 from xenci.errors import Temporary
 from xenci.gerrit.failures import VoteNotTaken
+from xenci.gerrit.port import ChangeView
 from xenci.model.outcome import Fault, Result, Verdict
 from xenci.services import outbox
 from xenci.services.consider import consider
@@ -160,3 +163,23 @@ def test_an_older_patchset_gets_no_vote_any_more(world: World) -> None:
     report(world.ctx, row.id)
     assert world.gerrit.reviews == []
     assert world.reports()[0].reason == "patch set 2 came"
+
+
+def test_a_pause_that_comes_while_gerrit_is_asked_holds_the_vote_back(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, row = finish(world, GOOD)
+    ask = world.gerrit.change
+
+    def change(number: int, **more: Any) -> ChangeView:
+        world.pause(True)
+        return ask(number, **more)
+
+    monkeypatch.setattr(world.gerrit, "change", change)
+    report(world.ctx, row.id)
+    assert world.gerrit.reviews == []
+    assert world.reports()[0].state == "pending"
+    monkeypatch.undo()
+    world.pause(False)
+    report(world.ctx, row.id)
+    assert [vote for _, _, vote, _ in world.gerrit.reviews] == [1]

@@ -45,6 +45,9 @@ class FakeMirrors:
     def tips(self, project: str, url: str, branches: Sequence[str]) -> dict[str, str]:
         return dict.fromkeys(branches, self.tip)
 
+    def repository(self, project: str) -> Path:
+        return Path("/nowhere")
+
     def projects(self) -> list[str]:
         return sorted({asked["project"] for asked in self.asked})
 

@@ -165,6 +165,9 @@ def test_nova_that_does_not_start_is_the_changes_fault_as_the_tip_starts(short: 
     build = buildset.builds[-1]
     assert (build.result, build.fault) == ("FAILURE", "change")
     assert "Nova does not start from the change" in " ".join(build.reasons)
+    assert [phase.run for phase in build.phases if phase.phase == "nova"] == ["first", "again", "tip"]
+    assert build.proof is not None
+    assert build.proof["tried_first"]["commit"] == build.proof["tried_again"]["commit"] == build.tree_sha
     assert {evidence.content.get("run") for evidence in build.evidence if evidence.kind == "guest"} == {"tip"}
     assert short.vote(broken) == -1
     assert len(short.said(broken)) == 1

@@ -279,3 +279,13 @@ def test_a_proof_is_told_in_words_and_in_bounds() -> None:
     assert proofs.runs({"first": {"commit": "c"}, "tip": "not a mapping"}) == [
         ("The change's tree", [("Commit in the tree", "c")])
     ]
+
+
+def test_the_starts_of_nova_are_told_in_their_order_those_that_failed_too() -> None:
+    found = proofs.runs({"tip": {"commit": "c"}, "tried_again": {"commit": "b"}, "tried_first": {"commit": "a"}})
+    assert [title for title, _ in found] == [
+        "Nova did not start, from",
+        "Nova did not start again, from",
+        "The tip's tree",
+    ]
+    assert [facts for _, facts in found] == [[("Commit in the tree", one)] for one in "abc"]

@@ -221,7 +221,8 @@ def test_a_mistake_in_the_configuration_is_told_at_once() -> None:
 def test_servers_that_are_not_deleted_and_providers_that_are_gone_are_told() -> None:
     stuck = node(state=NodeState.DELETING, state_at=AT - timedelta(hours=1))
     lost = node(2, provider="old")
-    assert set(told(nodes=[stuck, lost], strays={"ca": 2})) == {
+    label = LabelFacts(name="xen", launch_attempts=3)
+    assert set(told(nodes=[stuck, lost], labels=[label], strays={"ca": 2})) == {
         "provider:ca:deletion",
         "provider:old:unknown",
         "provider:ca:strays",

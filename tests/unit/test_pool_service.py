@@ -17,6 +17,7 @@ from xenci.model.build import BuildsetState, BuildState
 from xenci.model.node import LaunchFailure, NodeState
 from xenci.providers.port import SYSTEM_KEY, ApiDown
 from xenci.rules.nodes import STRAY_GRACE
+from xenci.services import tick as rows
 from xenci.services.context import Context
 from xenci.services.nodes import advance_node, delete_by_hand, request_delete
 from xenci.services.pool import claim, release, tick
@@ -220,6 +221,46 @@ def test_a_machine_without_ssh_is_late_and_the_reason_says_what_was_last_met(mak
     assert "connection refused" in first.reason
 
 
+@pytest.mark.parametrize("looks_first", ["pool", "node"])
+def test_a_launch_whose_deadline_passed_while_nobody_looked_is_looked_at_first(
+    make: MakeWorld, looks_first: str
+) -> None:
+    world = make(min_ready=1, deadlines={"ssh": "1m"})
+    world.silent.append(HostLost("10.0.0.1: connection refused"))
+    world.turn(3)
+    rows.tick(world.ctx)
+    world.at[0] += timedelta(hours=1)
+    world.silent.clear()
+    if looks_first == "pool":
+        tick(world.ctx)
+    advance_node(world.ctx, world.rows()[0].id)
+    (row,) = world.rows()
+    assert (row.state, row.failure) == (NodeState.READY, None)
+
+
+def test_a_launch_that_stays_silent_after_the_return_fails_soon(make: MakeWorld) -> None:
+    world = make(min_ready=1, deadlines={"ssh": "1m"})
+    world.silent.append(HostLost("10.0.0.1: connection refused"))
+    world.turn(3)
+    rows.tick(world.ctx)
+    world.at[0] += timedelta(hours=1)
+    for _ in range(12):
+        rows.tick(world.ctx)
+        world.turn(1, by=30 * SECOND)
+    assert world.rows()[0].failure == LaunchFailure.SSH
+
+
+def test_a_server_that_became_active_while_nobody_looked_is_no_late_boot(make: MakeWorld) -> None:
+    world = make(min_ready=1, deadlines={"boot": "1m", "ssh": "1m"})
+    world.turn(1, settle=False)
+    rows.tick(world.ctx)
+    world.at[0] += timedelta(hours=1)
+    advance_node(world.ctx, world.rows()[0].id)
+    world.turn(3)
+    (row,) = world.rows()
+    assert (row.state, row.failure) == (NodeState.READY, None)
+
+
 def test_when_the_attempts_are_used_up_an_alarm_says_why_until_a_node_is_ready(make: MakeWorld) -> None:
     world = make(min_ready=1, launch_attempts=2)
     world.ca.fault = world.cb.fault = "no disk"
@@ -370,6 +411,47 @@ def test_a_node_is_deleted_on_request_whatever_it_does(make: MakeWorld) -> None:
         assert again == f"{ready.name} is deleted already"
     request_delete(world.ctx, ready.id, "once more")
     assert world.rows()[0].reason == "deleted by ann: try"
+
+
+def relabelled(world: World) -> None:
+    """Start anew with a configuration whose label has another name."""
+    settings = world.ctx.settings
+    text = settings.model_dump_json(exclude_defaults=True).replace('"small"', '"large"')
+    world.ctx.settings = type(settings).model_validate_json(text)
+
+
+def test_ready_nodes_of_a_label_that_left_the_configuration_are_deleted_and_those_in_use_finish(
+    make: MakeWorld,
+) -> None:
+    world = make(min_ready=2)
+    world.turn(3)
+    with world.ctx.database.session() as session:
+        used = claim(session, "small", 7)
+        assert used is not None
+    relabelled(world)
+    world.turn(4)
+    ready, kept = sorted((r for r in world.rows() if r.label == "small"), key=lambda row: row.id == used.id)
+    assert (ready.state, ready.reason) == (NodeState.DELETED, "the label small is no longer configured")
+    assert kept.state == NodeState.IN_USE
+    assert used.name in world.alarms()["label:small:unknown"]
+    with world.ctx.database.session() as session:
+        release(session, used.id, "build 7 has ended")
+    world.turn(4)
+    assert world.rows()[used.id - 1].state == NodeState.DELETED
+    assert "label:small:unknown" not in world.alarms()
+
+
+@pytest.mark.parametrize("is_active", [False, True], ids=["being created", "waits for SSH"])
+def test_a_launch_of_a_label_that_left_the_configuration_is_ended(make: MakeWorld, is_active: bool) -> None:
+    world = make(min_ready=1)
+    world.silent.append(HostLost("10.0.0.1: connection refused"))
+    world.turn(3 if is_active else 1, settle=is_active)
+    relabelled(world)
+    world.silent.clear()
+    world.turn(4)
+    (old,) = (row for row in world.rows() if row.label == "small")
+    assert (old.state, old.failure) == (NodeState.DELETED, None)
+    assert old.server_id not in {**world.ca.servers, **world.cb.servers}
 
 
 def test_an_old_node_is_replaced(make: MakeWorld) -> None:

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 from xenci.model.build import Run
 from xenci.model.outcome import Fault, Result, Verdict
 from xenci.model.tests import TestResult, TestStatus
+from xenci.rules.build_facts import NOVA_ENDED, BuildFacts, Step
 from xenci.rules.proof import Blame, RunFacts, blame, run_facts, runnable, unexplained
 from xenci.rules.reruns import MOST_REPEATED, Repeat, names, next_run
-from xenci.rules.verdict import NOVA_ENDED, BuildFacts, Step, judge
+from xenci.rules.verdict import judge
 
 LIST = "tempest.api.compute.test_list.ListTest.test_list[id-1,smoke]"
 SHOW = "tempest.api.compute.test_list.ListTest.test_show[id-2]"
@@ -47,7 +48,9 @@ BAD = replace(
 DEAD = replace(
     BAD,
     nova=ENDED,
+    nova_again=ENDED,
     tree_agrees=None,
+    tried_agrees=True,
     first=None,
     again=None,
 )
@@ -98,6 +101,7 @@ def test_nova_that_starts_from_the_tip_alone_is_the_changes_fault() -> None:
     assert (verdict.result, verdict.fault, verdict.vote) == (Result.FAILURE, Fault.CHANGE, -1)
     assert verdict.reasons[0] == "Nova does not start from the change."
     assert "SyntaxError" in told(verdict)
+    assert "It was started twice." in verdict.reasons
 
 
 #: name, facts, result, fault, whether another attempt is worth it
@@ -120,6 +124,14 @@ ENDINGS: list[tuple[str, BuildFacts, Result, Fault, bool]] = [
     ("Nova left no code", replace(BAD, nova=Step(exit_code=None)), Result.ERROR, Fault.INFRA, True),
     ("no such commit", replace(DEAD, nova=Step(exit_code=2)), Result.ERROR, Fault.INFRA, True),
     ("Nova ran elsewhere", replace(DEAD, nova=Step(exit_code=3)), Result.ERROR, Fault.INFRA, True),
+    ("dead once", replace(DEAD, nova_again=DONE), Result.FAILURE, Fault.UNKNOWN, True),
+    ("dead, not started again", replace(DEAD, nova_again=None), Result.FAILURE, Fault.UNKNOWN, True),
+    ("dead, late again", replace(DEAD, nova_again=LATE), Result.TIMED_OUT, Fault.UNKNOWN, True),
+    ("dead, said late again", replace(DEAD, nova_again=Step(exit_code=4)), Result.TIMED_OUT, Fault.UNKNOWN, True),
+    ("dead, no code again", replace(DEAD, nova_again=Step(exit_code=None)), Result.ERROR, Fault.INFRA, True),
+    ("dead, the node's fault again", replace(DEAD, nova_again=Step(exit_code=5)), Result.ERROR, Fault.INFRA, True),
+    ("dead, of another tree", replace(DEAD, tried_agrees=False), Result.ERROR, Fault.INFRA, True),
+    ("dead, of nobody knows what", replace(DEAD, tried_agrees=None), Result.ERROR, Fault.INFRA, True),
     ("dead, tip not tried", replace(DEAD, nova_tip=None), Result.FAILURE, Fault.UNKNOWN, True),
     ("dead, tip dead too", replace(DEAD, nova_tip=ENDED), Result.FAILURE, Fault.UNKNOWN, True),
     ("dead, tip late", replace(DEAD, nova_tip=LATE), Result.TIMED_OUT, Fault.UNKNOWN, True),
@@ -158,6 +170,35 @@ ENDINGS: list[tuple[str, BuildFacts, Result, Fault, bool]] = [
     ("one unfinished", with_first(unfinished=frozenset({SHOW})), Result.FAILURE, Fault.UNKNOWN, True),
     ("the run was cut", with_first(exit_code=None), Result.ERROR, Fault.INFRA, True),
     ("an exit code without a failure", with_first(exit_code=2), Result.ERROR, Fault.INFRA, True),
+    ("a damaged stream, good", with_first(damage="3 bytes"), Result.ERROR, Fault.INFRA, True),
+    (
+        "a damaged stream, bad",
+        replace(BAD, first=RunFacts(passed=frozenset({LIST}), failed=frozenset({BOOT}), damage="3 bytes")),
+        Result.ERROR,
+        Fault.INFRA,
+        True,
+    ),
+    (
+        "again is damaged",
+        replace(BAD, again=RunFacts(failed=frozenset({BOOT}), damage="3 bytes")),
+        Result.ERROR,
+        Fault.INFRA,
+        True,
+    ),
+    (
+        "the tip is damaged",
+        replace(BAD, tip=RunFacts(passed=frozenset({BOOT}), damage="3 bytes")),
+        Result.ERROR,
+        Fault.INFRA,
+        True,
+    ),
+    (
+        "dead, the tip is damaged",
+        replace(DEAD, tip=RunFacts(passed=frozenset({BOOT}), damage="3 bytes")),
+        Result.ERROR,
+        Fault.INFRA,
+        True,
+    ),
     ("no host evidence, good", replace(GOOD, host_seen=False), Result.POST_FAILURE, Fault.INFRA, True),
     ("no host evidence, bad", replace(BAD, host_seen=False), Result.POST_FAILURE, Fault.INFRA, True),
     ("no guest, good", replace(GOOD, guest_seen=frozenset()), Result.POST_FAILURE, Fault.INFRA, True),
@@ -251,6 +292,7 @@ POOL += [
     for other in (LIST, SET_UP)
     for late, code in ((False, 0), (False, 1), (True, 0))
 ]
+POOL += [replace(run, damage="3 bytes") for run in POOL if run is not None]
 RUNS = st.sampled_from(POOL)
 STEPS = st.sampled_from([None, DONE, DONE, LATE, *(Step(exit_code=code) for code in (1, 2, 3, 4, None))])
 GUESTS = st.sampled_from([frozenset[Run](), *(frozenset({run}) for run in Run), frozenset(Run)])
@@ -263,7 +305,9 @@ FACTS = st.builds(
     broken=st.sampled_from(["", "", "", "bug"]),
     tree=STEPS,
     nova=STEPS,
+    nova_again=STEPS,
     nova_tip=STEPS,
+    tried_agrees=st.sampled_from([True, True, False, None]),
     tree_agrees=st.sampled_from([True, True, False, None]),
     tip_agrees=st.sampled_from([True, True, False, None]),
     first=RUNS,
@@ -284,7 +328,9 @@ NEAR = st.sampled_from([GOOD, BAD, DEAD]).flatmap(
             "again": RUNS,
             "tip": RUNS,
             "nova": STEPS,
+            "nova_again": STEPS,
             "nova_tip": STEPS,
+            "tried_agrees": st.sampled_from([True, False, None]),
             "collect": STEPS,
             "host_seen": st.booleans(),
             "guest_seen": GUESTS,
@@ -302,6 +348,11 @@ def test_whatever_happens_a_vote_needs_its_proofs(facts: BuildFacts) -> None:
         return
     assert facts.cancelled + facts.node_lost + facts.broken == ""
     assert facts.tree_agrees is not False
+    assert facts.nova is not None
+    ran = (facts.first, facts.again, facts.tip) if facts.nova.is_good else (facts.tip,)
+    if verdict.vote == 1:
+        ran = (facts.first,)
+    assert not any(run.damage for run in ran if run is not None)
     assert facts.host_seen
     assert facts.guest_seen
     assert facts.collect is not None
@@ -317,6 +368,10 @@ def test_whatever_happens_a_vote_needs_its_proofs(facts: BuildFacts) -> None:
         assert first.failed | first.unfinished == frozenset()
         assert unexplained(first) == []
     else:
+        if not facts.nova.is_good:
+            assert facts.nova_again is not None
+            assert facts.nova_again.has_ended
+            assert facts.tried_agrees
         assert facts.nova_tip is not None
         assert facts.nova_tip.is_good
         assert facts.tip_agrees is True
@@ -409,6 +464,8 @@ def test_what_failed_runs_again_alone_then_on_the_tip_then_nothing() -> None:
     first = replace(BAD, again=None, nova_tip=None, tip=None)
     assert next_run(first) == Repeat(run=Run.AGAIN, tests=(boot,))
     assert next_run(replace(first, again=failed(BOOT))) == Repeat(run=Run.TIP, tests=(boot,))
+    assert next_run(replace(first, again=replace(failed(BOOT), damage="3 bytes"))) is None
+    assert next_run(replace(first, first=replace(failed(BOOT), damage="3 bytes"))) is None
     assert next_run(BAD) is None
     assert next_run(replace(first, again=passed(BOOT))) is None
     assert next_run(GOOD) is None
@@ -422,6 +479,16 @@ def test_the_tip_boots_a_guest_where_the_change_let_none_start() -> None:
     assert next_run(replace(facts, first=failed(SET_UP), again=failed(SET_UP)), (BOOT_CLASS,)) == Repeat(
         run=Run.TIP, tests=(BOOT_CLASS,)
     )
+
+
+def test_nova_that_does_not_start_is_started_once_more_before_the_tip_is_asked() -> None:
+    once = replace(DEAD, nova_again=None, nova_tip=None, tip=None)
+    assert next_run(once, (BOOT_CLASS,)) == Repeat(run=Run.AGAIN, tests=())
+    assert next_run(replace(once, nova_again=DONE), (BOOT_CLASS,)) is None
+    assert next_run(replace(once, nova_again=LATE), (BOOT_CLASS,)) is None
+    assert next_run(replace(once, tried_agrees=False), (BOOT_CLASS,)) is None
+    assert next_run(replace(once, tried_agrees=None), (BOOT_CLASS,)) is None
+    assert next_run(once) is None, "without a test that boots a guest the tip could prove nothing"
 
 
 def test_the_tip_is_asked_when_nova_does_not_start_and_only_then() -> None:
@@ -445,6 +512,6 @@ def test_a_verdict_is_reached_after_a_bounded_number_of_runs(facts: BuildFacts) 
     """Each run that is asked for is one that did not happen yet, so the asking ends."""
     found = next_run(facts, (BOOT_CLASS,))
     if found is not None:
-        assert found.tests
-        assert found.run is Run.TIP or facts.again is None
+        assert found.tests or (found.run is Run.AGAIN and facts.nova_again is None)
+        assert found.run is Run.TIP or facts.again is None or not found.tests
         assert found.run is Run.AGAIN or (facts.tip is None or facts.nova_tip is None)

@@ -225,3 +225,32 @@ def test_a_list_of_tests_is_no_result() -> None:
 def test_an_id_fits_into_postgresqls_index_whatever_it_is_written_in() -> None:
     results, _ = read(packet("試" * 3000, "success"))
     assert 900 < len(results[0].id.encode()) <= 1000
+
+
+@pytest.mark.parametrize("path", sorted(DATA.glob("*.subunit")), ids=lambda path: path.stem)
+def test_recorded_streams_have_no_damage_and_a_flipped_bit_is_one(path: Path) -> None:
+    whole = path.read_bytes()
+    follower = read(whole)[1]
+    follower.end()
+    assert follower.damage == ""
+    flipped = bytearray(whole)
+    flipped[len(whole) // 2] ^= 4
+    follower = read(bytes(flipped))[1]
+    follower.end()
+    assert "belong to no whole packet" in follower.damage
+
+
+def test_what_a_program_prints_between_packets_is_no_damage_and_half_a_packet_is() -> None:
+    follower = read(b"a warning\n", packet("a", "success"), b"\x1b[31mred\x1b[0m\r\n", packet("b", "success"))[1]
+    follower.end()
+    assert (follower.skipped > 0, follower.damage) == (True, "")
+    follower = read(packet("a", "success"), packet("b", "success")[:-3])[1]
+    assert follower.damage == "", "the rest may still come"
+    follower.end()
+    assert "belong to no whole packet" in follower.damage
+
+
+def test_a_packet_that_makes_no_sense_is_damage() -> None:
+    follower = read(raw_packet(0x0800, b"\xff\xff\xff"))[1]
+    assert follower.malformed
+    assert "make no sense" in follower.damage

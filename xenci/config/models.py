@@ -207,6 +207,9 @@ class NodeContract(Model):
     start_nova: str = "/usr/local/sbin/nova-renew {commit} {limit}"
     #: JSON that the start leaves: commit, nova_file, checked_out_at, began_at, pid, from_elsewhere, changed_files
     proof: str = "/run/nova.proof"
+    #: JSON that each start leaves anew before it touches Nova: commit, changed_files, checked_out_at. Where Nova ends,
+    #: it is all that tells which tree it was started from
+    attempt: str = "/run/nova.attempt"
     #: prints the UUIDs of all servers that this Nova knows, past ones too
     servers: str = "mysql -Nse 'select uuid from nova_cell1.instances'"
     #: runs tests and writes a subunit stream to standard output; `{tests}` is filled in

@@ -21,6 +21,7 @@ _WORDS = {
     "pid": "Process",
     "modules": "Modules of Nova",
     "seconds": "Took, seconds",
+    "wanted": "Commit asked for",
     "missing": "No proof",
     "hostname": "Host",
     "libvirt_hostname": "Host as libvirt says",
@@ -50,8 +51,15 @@ def told(content: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def runs(proof: dict[str, Any] | None) -> list[tuple[str, list[tuple[str, str]]]]:
-    """Return the proof of each run: of the change's tree, then of the tip's."""
-    titles = {"first": "The change's tree", "tip": "The tip's tree"}
+    """Return the proof of each start of Nova: of the change's tree, then of the tip's."""
+    titles = {
+        "first": "The change's tree",
+        "tried_first": "Nova did not start, from",
+        "again": "The change's tree, started once more",
+        "tried_again": "Nova did not start again, from",
+        "tip": "The tip's tree",
+        "tried_tip": "Nova did not start from the tip's tree",
+    }
     content = proof or {}
     return [(title, told(content[run])) for run, title in titles.items() if isinstance(content.get(run), dict)]
 

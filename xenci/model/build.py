@@ -55,11 +55,11 @@ class Phase(StrEnum):
 
 
 class Run(StrEnum):
-    """Which of a build's Tempest runs: they are how a failure is told to be the change's."""
+    """Which of a build's runs: they are how a failure is told to be the change's."""
 
     #: the whole list, on the change
     FIRST = "first"
-    #: what failed, alone, on the same node
+    #: what failed, alone, on the same node; where Nova did not start, its start
     AGAIN = "again"
     #: what failed, on the branch's tip with the carry, on the same node
     TIP = "tip"

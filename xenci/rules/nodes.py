@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from xenci.model.node import LaunchFailure, NodeState, Server
+from xenci.rules.absence import is_past
 
 #: metadata keys of a server: the node's name, and when its row was made, lest another database's node is taken for it
 NODE_KEY = "xenci_node"
@@ -114,6 +115,11 @@ def server_name(system: str, node_id: int) -> str:
     return f"{system}-node-{node_id:06d}"
 
 
+def no_longer_configured(label: str) -> str:
+    """Return why a node of a label that left the configuration is given up."""
+    return f"the label {label} is no longer configured"
+
+
 def metadata_of(name: str, made_at: datetime) -> dict[str, str]:
     """Return what is written on a node's server, so that it is found again if we die before we know its id."""
     return {NODE_KEY: name, MADE_KEY: made_at.isoformat()}
@@ -155,8 +161,11 @@ def failure_of(fault: str) -> LaunchFailure:
     return LaunchFailure.BOOT
 
 
-def lateness(node: Node, deadlines: Deadlines, at: datetime) -> Failed | None:
-    """Return the failure of a launch that is past the deadline of the part it is in."""
+def lateness(node: Node, deadlines: Deadlines, at: datetime, back_at: datetime | None = None) -> Failed | None:
+    """Return the failure of a launch that is past the deadline of the part it is in.
+
+    `back_at` is since when nodes are looked at without a break.
+    """
     if node.state not in LAUNCHING:
         return None
     if node.active_at is None:
@@ -165,7 +174,7 @@ def lateness(node: Node, deadlines: Deadlines, at: datetime) -> Failed | None:
         since, limit, failure, what = node.active_at, deadlines.ssh, LaunchFailure.SSH, "SSH does not answer"
     else:
         since, limit, failure, what = node.ssh_at, deadlines.xen, LaunchFailure.XEN, "it is not proved to be a Xen host"
-    if at - since <= limit:
+    if not is_past(since + limit, at, back_at):
         return None
     last = f"; last: {node.reason}" if node.reason else ""
     return Failed(node=node.id, failure=failure, reason=f"{what} after {limit.total_seconds():g} s{last}")

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 from xenci.model.node import NodeState
 from xenci.rules.breaker import Ending, Standing, standing
-from xenci.rules.nodes import LAUNCHING, Node
+from xenci.rules.nodes import LAUNCHING, Node, no_longer_configured
 
 #: a ready node that nobody needs any more is kept for so long
 SURPLUS_KEPT = timedelta(minutes=30)
@@ -217,10 +217,10 @@ def _is_room_all_that_lacks(tally: _Tally, need: Need) -> bool:
 
 
 def _orphans(world: World) -> list[Retire]:
-    """Give up ready nodes of labels that are no longer configured."""
+    """Give up ready nodes of labels that are no longer configured; launches are ended one by one, what runs may end."""
     known = {need.label for need in world.needs}
     return [
-        Retire(node=node.id, reason=f"the label {node.label} is no longer configured")
+        Retire(node=node.id, reason=no_longer_configured(node.label))
         for node in world.nodes
         if node.state is NodeState.READY and node.label not in known
     ]

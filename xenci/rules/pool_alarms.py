@@ -81,6 +81,7 @@ def alarms(
     found += _quotas(clouds, labels, nodes, endings, at)
     found += _deletions(nodes, at)
     found += _unknown(clouds, nodes)
+    found += _unknown_labels(labels, nodes)
     found += [
         Alarm(
             key=f"provider:{provider}:strays",
@@ -175,4 +176,17 @@ def _unknown(clouds: Sequence[Cloud], nodes: Sequence[Node]) -> Iterable[Alarm]:
             brief=f"Nodes are left on {provider}, which is no longer configured",
             detail=names[:500],
             remedy=f"put the provider {provider} back with max_servers: 0 until its nodes are deleted",
+        )
+
+
+def _unknown_labels(labels: Sequence[LabelFacts], nodes: Sequence[Node]) -> Iterable[Alarm]:
+    known = {label.name for label in labels}
+    left = [node for node in nodes if node.label not in known and node.state is not NodeState.DELETING]
+    for label in sorted({node.label for node in left}):
+        names = ", ".join(f"{node.name} ({node.state})" for node in left if node.label == label)
+        yield Alarm(
+            key=f"label:{label}:unknown",
+            brief=f"Nodes are left of label {label}, which is no longer configured",
+            detail=names[:500],
+            remedy="each is deleted when its build has ended; xenci node delete ends one at once",
         )

@@ -30,6 +30,8 @@ class RunFacts:
     timed_out: bool = False
     #: None if the run was cut or its unit is gone
     exit_code: int | None = 0
+    #: what was lost of the stream that tells all this; empty if it is whole
+    damage: str = ""
 
     @property
     def executed(self) -> int:
@@ -66,6 +68,7 @@ def run_facts(
     *,
     timed_out: bool = False,
     exit_code: int | None = 0,
+    damage: str = "",
 ) -> RunFacts:
     """Sort a run's results into sets. A class that skips itself as a whole leaves none of its tests behind."""
     latest = {result.id: result for result in results}
@@ -80,7 +83,9 @@ def run_facts(
         else:
             sets["passed"].add(result.id)
     fixed = {key: frozenset(ids) for key, ids in sets.items()}
-    return RunFacts(never_started=frozenset(never_started), timed_out=timed_out, exit_code=exit_code, **fixed)
+    return RunFacts(
+        never_started=frozenset(never_started), timed_out=timed_out, exit_code=exit_code, damage=damage, **fixed
+    )
 
 
 def blame(test: str, again: RunFacts | None, tip: RunFacts | None) -> Blame:

@@ -1,4 +1,6 @@
-"""Says which tests run next on the node: what failed, alone; then the same on the tip; or nothing more.
+"""Says what runs next on the node: what failed, alone; then the same on the tip; or nothing more.
+
+What fails is a test, or the start of Nova: that one is tried once more, and then the tip is started.
 
 A change that breaks everything would make the second run as long as the first, so only so many are repeated: one test
 that is proved the change's is enough for a verdict.
@@ -7,8 +9,8 @@ that is proved the change's is enough for a verdict.
 from dataclasses import dataclass
 
 from xenci.model.build import Run
+from xenci.rules.build_facts import BuildFacts, Step
 from xenci.rules.proof import bare, outcome, owner, runnable
-from xenci.rules.verdict import NOVA_ENDED, BuildFacts
 
 #: most names that are run again
 MOST_REPEATED = 20
@@ -16,7 +18,10 @@ MOST_REPEATED = 20
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Repeat:
-    """Run these, by dotted name: alone on the change's Nova, or on Nova started from the tip."""
+    """Run these, by dotted name: alone on the change's Nova, or on Nova started from the tip.
+
+    No tests: only start Nova once more.
+    """
 
     run: Run
     tests: tuple[str, ...]
@@ -32,14 +37,13 @@ def next_run(facts: BuildFacts, boot_tests: tuple[str, ...] = (), listed: tuple[
     if facts.cancelled or facts.node_lost or facts.broken or facts.tree_agrees is False:
         return None
     if facts.nova is not None and not facts.nova.is_good:
-        is_for_tip = not facts.nova.timed_out and facts.nova.exit_code == NOVA_ENDED and facts.nova_tip is None
-        return Repeat(run=Run.TIP, tests=boot_tests) if is_for_tip and boot_tests else None
+        return _after_start(facts, facts.nova, boot_tests)
     first = facts.first
-    if first is None or first.timed_out or not first.failed:
+    if first is None or first.timed_out or first.damage or not first.failed:
         return None
     if facts.again is None:
         return Repeat(run=Run.AGAIN, tests=names(first.failed, listed))
-    if facts.again.timed_out or facts.nova_tip is not None or facts.tip is not None:
+    if facts.again.timed_out or facts.again.damage or facts.nova_tip is not None or facts.tip is not None:
         return None
     failed_again = frozenset(test for test in first.failed if outcome(test, facts.again) == "failed")
     if not failed_again:
@@ -48,6 +52,15 @@ def next_run(facts: BuildFacts, boot_tests: tuple[str, ...] = (), listed: tuple[
     if not facts.guest_seen:
         tests = tuple(dict.fromkeys((*tests, *(test for test in boot_tests if not _covers(tests, test)))))
     return Repeat(run=Run.TIP, tests=tests)
+
+
+def _after_start(facts: BuildFacts, nova: Step, boot_tests: tuple[str, ...]) -> Repeat | None:
+    """Return what a start of Nova that failed needs; nothing where no test could show that the tip boots a guest."""
+    if not (boot_tests and nova.has_ended and facts.tried_agrees) or facts.nova_tip is not None:
+        return None
+    if facts.nova_again is None:
+        return Repeat(run=Run.AGAIN, tests=())
+    return Repeat(run=Run.TIP, tests=boot_tests) if facts.nova_again.has_ended else None
 
 
 def names(failed: frozenset[str], listed: tuple[str, ...] = ()) -> tuple[str, ...]:

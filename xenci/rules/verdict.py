@@ -1,73 +1,23 @@
 """Judges a build: what its result is, whose fault, and why, in sentences for people.
 
 A -1 is said only of a failure that is the change's, shown on one node: the failed test fails, fails again alone, and
-passes on the branch's tip with the same carry. Whatever leaves a doubt has no vote: a deadline that passed, a tree that
-is not the one pushed, a guest that nobody saw on Xen, a run that did nothing. Our own fault is tried again; if it lasts
-over all attempts the result is RETRY_LIMIT.
+passes on the branch's tip with the same carry; or Nova does not start, does not start again, and starts from the tip.
+Whatever leaves a doubt has no vote: a deadline that passed, a tree that is not the one pushed, a guest that nobody saw
+on Xen, a run that did nothing. Our own fault is tried again; if it lasts over all attempts the result is RETRY_LIMIT.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from xenci.model.build import Run
 from xenci.model.outcome import Fault, Result, Verdict
+from xenci.rules.build_facts import NOVA_LATE, BuildFacts, Step
 from xenci.rules.proof import Blame, RunFacts, blame, unexplained
 
 #: attempts at a build whose failure cannot be told to be anybody's
 UNKNOWN_ATTEMPTS = 2
-#: exit codes of the start of Nova: Nova itself ended; it was not ready in time. All others are the node's or ours
-NOVA_ENDED, NOVA_LATE = 1, 4
 #: names of tests told in one reason
 _NAMED = 5
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """How a phase ended."""
-
-    timed_out: bool = False
-    #: None if it left none: it was cut, or its unit is gone
-    exit_code: int | None = 0
-    #: what is to be told of it, without a full stop
-    detail: str = ""
-
-    @property
-    def is_good(self) -> bool:
-        return not self.timed_out and self.exit_code == 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BuildFacts:
-    """All that a verdict is made of. What is None did not happen."""
-
-    #: 1 for the first
-    attempt: int = 1
-    #: attempts that the job allows
-    attempts: int = 3
-    #: why the build was ended by a person or by a newer patch set
-    cancelled: str = ""
-    #: how the node was lost, or why there was none
-    node_lost: str = ""
-    #: what went wrong in xenci itself
-    broken: str = ""
-    #: the tree pushed onto the node
-    tree: Step | None = None
-    #: Nova started from the change, and from the tip
-    nova: Step | None = None
-    nova_tip: Step | None = None
-    #: whether Nova's proof agrees with the tree that was pushed; None if there is no proof
-    tree_agrees: bool | None = None
-    tip_agrees: bool | None = None
-    first: RunFacts | None = None
-    again: RunFacts | None = None
-    tip: RunFacts | None = None
-    #: Xen was proved on the node
-    host_seen: bool = False
-    #: runs during which a guest of that run was seen through libvirt
-    guest_seen: frozenset[Run] = frozenset()
-    collect: Step | None = None
-    #: False for jobs that test xenci on machines without Xen; they never vote
-    needs_xen: bool = True
 
 
 def judge(facts: BuildFacts) -> Verdict:
@@ -101,7 +51,7 @@ def _nova(facts: BuildFacts) -> Verdict | None:
         return _unknown(Result.TIMED_OUT, "Nova did not start from the change before its deadline", _detail(nova))
     if nova.exit_code is None:
         return _ours(Result.ERROR, "The start of Nova left no exit code", _detail(nova))
-    if nova.exit_code == NOVA_ENDED:
+    if nova.has_ended:
         return _nova_did_not_start(facts, nova)
     if nova.exit_code != 0:
         return _ours(Result.ERROR, f"Nova could not be started (exit code {nova.exit_code})", _detail(nova))
@@ -112,6 +62,8 @@ def _nova(facts: BuildFacts) -> Verdict | None:
 
 def _nova_did_not_start(facts: BuildFacts, nova: Step) -> Verdict:
     said = "Nova does not start from the change"
+    if doubt := _doubt_about_starts(facts):
+        return replace(doubt, reasons=_sentences("Nova did not start from the change", _detail(nova), *doubt.reasons))
     if doubt := _doubt_about_tip(facts):
         return replace(doubt, reasons=_sentences(said, _detail(nova), *doubt.reasons))
     tip = facts.tip
@@ -120,9 +72,27 @@ def _nova_did_not_start(facts: BuildFacts, nova: Step) -> Verdict:
             Result.FAILURE, said, _detail(nova), "The tip starts on the same node, but its own tests do not pass there"
         )
     on_tip = "The tip of the branch, with the same carried commits, starts on the same node and boots a guest"
-    return _lacks_proof(facts, facts.guest_seen) or Verdict(
-        result=Result.FAILURE, fault=Fault.CHANGE, reasons=_sentences(said, _detail(nova), on_tip)
-    )
+    reasons = _sentences(said, _detail(nova), "It was started twice", on_tip)
+    return _lacks_proof(facts, facts.guest_seen) or Verdict(result=Result.FAILURE, fault=Fault.CHANGE, reasons=reasons)
+
+
+def _doubt_about_starts(facts: BuildFacts) -> Verdict | None:
+    """Return why the starts of the change's Nova that failed prove nothing, or None if they do."""
+    if facts.tried_agrees is False:
+        return _ours(Result.ERROR, "It was another tree than the one that was pushed, so nothing was proved")
+    if facts.tried_agrees is None:
+        return _ours(Result.ERROR, "The start left no word of the tree that it was made of, so nothing was proved")
+    again = facts.nova_again
+    if again is None:
+        return _unknown(Result.FAILURE, "It was not started a second time")
+    if again.timed_out or again.exit_code == NOVA_LATE:
+        return _unknown(Result.TIMED_OUT, "The second start passed its deadline")
+    if again.is_good:
+        return _unknown(Result.FAILURE, "It did when it was started once more")
+    if not again.has_ended:
+        code = "no exit code" if again.exit_code is None else f"exit code {again.exit_code}"
+        return _ours(Result.ERROR, f"It could not be started a second time ({code})", _detail(again))
+    return None
 
 
 def _tempest(facts: BuildFacts) -> Verdict:
@@ -131,6 +101,9 @@ def _tempest(facts: BuildFacts) -> Verdict:
         return _ours(Result.ERROR, "Tempest was never started")
     if first.timed_out:
         return _unknown(Result.TIMED_OUT, "Tempest passed its deadline", *_hanging(first))
+    for run, name in ((first, ""), (facts.again, " of the second run")):
+        if run is not None and run.damage and not run.timed_out:
+            return _damaged(run, name)
     if first.failed:
         return _failed(facts, first)
     if first.unfinished:
@@ -199,6 +172,8 @@ def _doubt_about_tip(facts: BuildFacts) -> Verdict | None:
         return _ours(Result.ERROR, "For the comparison Nova did not run from the tip of the branch: nothing was proved")
     if facts.tip is not None and facts.tip.timed_out:
         return _unknown(Result.TIMED_OUT, "The run on the tip of the branch passed its deadline", *_hanging(facts.tip))
+    if facts.tip is not None and facts.tip.damage:
+        return _damaged(facts.tip, " of the run on the tip")
     return None
 
 
@@ -233,6 +208,11 @@ def _ours(result: Result, *said: str) -> Verdict:
 
 def _unknown(result: Result, *said: str, retry: bool = True) -> Verdict:
     return Verdict(result=result, fault=Fault.UNKNOWN, reasons=_sentences(*said), retry=retry)
+
+
+def _damaged(run: RunFacts, name: str) -> Verdict:
+    """A test whose result was lost may have failed, or not have run: what is left proves nothing."""
+    return _ours(Result.ERROR, f"The stream of results{name} is damaged: {run.damage}")
 
 
 def _hanging(run: RunFacts) -> list[str]:

@@ -16,12 +16,12 @@ from xenci.host.port import HostKeyChanged
 from xenci.host.xen import NotXen, prove_host
 from xenci.model.node import LIVE_STATES, LaunchFailure, NodeState
 from xenci.providers.port import NoCapacity, QuotaExceeded
-from xenci.rules.nodes import ASK_AGAIN, lateness, metadata_of
+from xenci.rules.nodes import ASK_AGAIN, LAUNCHING, lateness, metadata_of, no_longer_configured
 from xenci.services.context import Context
 from xenci.services.engine import nudge
 from xenci.services.fence import fenced
 from xenci.services.node_rows import as_node, change, deadlines_of, fail, locked
-from xenci.store.marks import audit
+from xenci.store.marks import audit, back_at
 from xenci.store.tables import NodeRow
 
 _LOG = structlog.get_logger()
@@ -69,8 +69,7 @@ def _step(ctx: Context, node_id: int) -> bool:
         row = locked(session, node_id)
         if row is None:
             return False
-        late = _lateness(ctx, row)
-        if late:
+        if _is_over(ctx, session, row):
             return True
     match row.state:
         case NodeState.BUILDING if row.server_id is None:
@@ -87,14 +86,19 @@ def _step(ctx: Context, node_id: int) -> bool:
     return False
 
 
-def _lateness(ctx: Context, row: NodeRow) -> bool:
+def _is_over(ctx: Context, session: Session, row: NodeRow) -> bool:
+    """End a launch that is late, or that nobody wants any more; tell whether it was one."""
+    at = ctx.clock()
     try:
         deadlines = deadlines_of(ctx.settings.label(row.label))
     except KeyError:
-        return False
-    failed = lateness(as_node(row), deadlines, ctx.clock())
+        if row.state not in LAUNCHING:
+            return False
+        change(row, NodeState.DELETING, no_longer_configured(row.label), at=at)
+        return True
+    failed = lateness(as_node(row), deadlines, at, back_at(session, at=at))
     if failed is not None:
-        fail(row, failed.failure, failed.reason, at=ctx.clock())
+        fail(row, failed.failure, failed.reason, at=at)
     return failed is not None
 
 

@@ -19,6 +19,7 @@ from xenci.services.node_rows import as_node, change, deadlines_of, fail, live_n
 from xenci.services.pool_alarms import tell
 from xenci.services.pool_world import read_world
 from xenci.services.survey import survey
+from xenci.store.marks import back_at
 from xenci.store.tables import NodeRow
 
 _LOG = structlog.get_logger()
@@ -99,11 +100,12 @@ def _log_failure(future: Future[None]) -> None:
 def _fail_late(ctx: Context, session: Session, at: datetime) -> None:
     """End launches that are past their deadlines, also where nothing answers that could be asked."""
     limits = {label.name: deadlines_of(label) for label in ctx.settings.labels}
+    back = back_at(session, at=at)
     for row in live_nodes(session):
-        late = lateness(as_node(row), limits[row.label], at) if row.label in limits else None
+        late = lateness(as_node(row), limits[row.label], at, back) if row.label in limits else None
         if late is not None:
             session.refresh(row, with_for_update=True)
-            if lateness(as_node(row), limits[row.label], at):
+            if lateness(as_node(row), limits[row.label], at, back):
                 fail(row, late.failure, late.reason, at=at)
                 nudge(session, "node", row.id)
 

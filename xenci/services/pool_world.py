@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from xenci.model.build import BuildState
@@ -15,7 +15,7 @@ from xenci.store.tables import BuildRow, NodeRow, ProviderRow
 
 #: a provider whose last list is older is not asked for nodes
 _FRESH = timedelta(minutes=2)
-#: how far back, and how many, endings of launches are looked at
+#: how far back launches are looked at, and how many of their endings
 _HISTORY = timedelta(hours=24)
 _MOST = 1000
 
@@ -27,9 +27,6 @@ def read_world(ctx: Context, session: Session, at: datetime) -> World:
     for job in session.scalars(select(BuildRow.job).where(BuildRow.state == BuildState.QUEUED)):
         label = next((one.label for one in ctx.settings.jobs if one.name == job), "")
         waiting[label] = waiting.get(label, 0) + 1
-    asked = session.execute(
-        select(NodeRow.provider, NodeRow.label, func.max(NodeRow.created_at)).group_by(NodeRow.provider, NodeRow.label)
-    )
     return World(
         needs=[
             Need(
@@ -44,7 +41,7 @@ def read_world(ctx: Context, session: Session, at: datetime) -> World:
         supplies=_supplies(ctx, facts, at),
         nodes=[as_node(row) for row in live_nodes(session)],
         endings=_endings(session, at),
-        asked_at={(provider, label): last for provider, label, last in asked},
+        asked_at={(provider, label): last for provider, label, last in session.execute(asked(at))},
         at=at,
     )
 
@@ -66,21 +63,33 @@ def _supplies(ctx: Context, facts: dict[str, ProviderRow], at: datetime) -> list
     return supplies
 
 
-def _endings(session: Session, at: datetime) -> list[Ending]:
-    since = at - _HISTORY
-    rows = session.scalars(
-        select(NodeRow)
-        .where((NodeRow.failed_at > since) | (NodeRow.ready_at > since))
+def asked(at: datetime) -> Select[str, str, datetime]:
+    """Ask when each provider was last asked for a node of each label, of late."""
+    return (
+        select(NodeRow.provider, NodeRow.label, func.max(NodeRow.created_at))
+        .where(NodeRow.created_at > at - _HISTORY)
+        .group_by(NodeRow.provider, NodeRow.label)
+    )
+
+
+def ended(at: datetime) -> Select[str, str, datetime | None, datetime | None, str | None, str]:
+    """Ask how the launches of late ended, the newest first."""
+    return (
+        select(NodeRow.provider, NodeRow.label, NodeRow.failed_at, NodeRow.ready_at, NodeRow.failure, NodeRow.reason)
+        .where(NodeRow.created_at > at - _HISTORY, NodeRow.failed_at.is_not(None) | NodeRow.ready_at.is_not(None))
         .order_by(NodeRow.id.desc())
         .limit(_MOST)
     )
+
+
+def _endings(session: Session, at: datetime) -> list[Ending]:
     return [
         Ending(
-            provider=row.provider,
-            label=row.label,
-            at=row.failed_at or row.ready_at or at,
-            failure=LaunchFailure(row.failure) if row.failure else None,
-            reason=row.reason,
+            provider=provider,
+            label=label,
+            at=failed_at or ready_at or at,
+            failure=LaunchFailure(failure) if failure else None,
+            reason=reason,
         )
-        for row in rows
+        for provider, label, failed_at, ready_at, failure, reason in session.execute(ended(at))
     ]

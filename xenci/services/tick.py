@@ -1,8 +1,8 @@
 """Every few seconds: looks at the rows and nudges what should be moving, so that nothing needs to be remembered."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
-from sqlalchemy import select, update
+from sqlalchemy import Select, select, update
 
 from xenci.model.build import BuildsetState, BuildState, ReportState
 from xenci.model.node import LIVE_STATES, NodeState
@@ -40,10 +40,7 @@ def tick(ctx: Context, _row: int = 0) -> None:
         # resume nudges what waited
         for report in session.scalars(due) if not are_reports_paused(session) else ():
             nudge(session, "report", report)
-        unanswered = select(EventRow.change).where(
-            EventRow.outcome.is_(None), EventRow.change.is_not(None), EventRow.received_at < at - _UNANSWERED
-        )
-        for change in set(session.scalars(unanswered)):
+        for change in set(session.scalars(unanswered(at))):
             if change is not None:
                 nudge(session, "consider", change)
         looked = session.get(HeartRow, "reconcile")
@@ -57,3 +54,10 @@ def tick(ctx: Context, _row: int = 0) -> None:
         if session.scalar(select(AlarmRow.id).where(AlarmRow.told_at.is_(None)).limit(1)) is not None:
             nudge(session, "webhook")
         beat(session, "worker", at=at)
+
+
+def unanswered(at: datetime) -> Select[int | None]:
+    """Ask which changes have events that nobody has answered for a while."""
+    return select(EventRow.change).where(
+        EventRow.outcome.is_(None), EventRow.change.is_not(None), EventRow.received_at < at - _UNANSWERED
+    )

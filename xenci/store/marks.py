@@ -3,10 +3,11 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import case, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from xenci.rules.absence import AWAY, since_of
 from xenci.store.tables import ActionRow, AlarmRow, HeartRow, SwitchRow
 
 REPORTS_PAUSED = "reports_paused"
@@ -46,11 +47,24 @@ def open_alarms(session: Session) -> list[AlarmRow]:
 
 def beat(session: Session, name: str, *, at: datetime, detail: str = "") -> None:
     """Write a sign of life of a loop."""
+    was_away = HeartRow.beat_at < at - AWAY
     session.execute(
         insert(HeartRow)
-        .values(name=name, beat_at=at, detail=detail)
-        .on_conflict_do_update(index_elements=[HeartRow.name], set_={"beat_at": at, "detail": detail})
+        .values(name=name, beat_at=at, since=at, detail=detail)
+        .on_conflict_do_update(
+            index_elements=[HeartRow.name],
+            set_={"beat_at": at, "since": case((was_away, at), else_=HeartRow.since), "detail": detail},
+        )
     )
+
+
+def back_at(session: Session, *, at: datetime) -> datetime | None:
+    """Return since when the rows are looked at without a break, or None if they never were.
+
+    After a break it is this very moment until the first tick has written it down.
+    """
+    heart = session.get(HeartRow, "worker", populate_existing=True)
+    return None if heart is None else since_of(heart.beat_at, heart.since, at)
 
 
 def set_switch(session: Session, name: str, value: dict[str, Any], *, by: str, at: datetime) -> None:

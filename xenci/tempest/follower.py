@@ -56,6 +56,15 @@ class Follower:
         return self._packets.skipped
 
     @property
+    def damage(self) -> str:
+        """Say what was lost of the stream, without a full stop; empty if nothing was. Complete after `end()`."""
+        if self._packets.damaged:
+            return f"{self._packets.damaged} of its bytes belong to no whole packet"
+        if self.malformed:
+            return f"{self.malformed} of its packets make no sense"
+        return f"it tells more than {MAX_RESULTS} results" if self._count >= MAX_RESULTS else ""
+
+    @property
     def running(self) -> list[str]:
         """Ids of the tests that began and did not end, in the order of their begin."""
         return list(self._began)

@@ -14,6 +14,8 @@ _VERSION = 0x20
 _SHORTEST = 8
 #: length of the longest header
 _HEADER = 6
+#: what a program prints between packets: no damage
+_TEXT = bytes(range(0x20, 0x7F)) + b"\t\r\n\x1b"
 #: bytes whose checksum was wrong since the last sound packet: with more it is an attack on our time, not a stream
 _MAX_WRONG = 64 * 1024 * 1024
 
@@ -25,6 +27,8 @@ class Packets:
         self.consumed = consumed
         #: bytes that belonged to no whole packet
         self.skipped = 0
+        #: those of them that nobody prints: they were a packet's
+        self.damaged = 0
         self._wrong = 0
         self._buffer = bytearray()
 
@@ -53,10 +57,10 @@ class Packets:
         while at < size:
             start = view.find(_SIGNATURE, at)
             if start < 0 or self.is_hopeless:
-                self.skipped += size - at
+                self._step_over(at, size)
                 at = size
                 break
-            self.skipped += start - at
+            self._step_over(at, start)
             at = start
             length = _length(view, at)
             if length is None or (length and at + length > size):
@@ -69,11 +73,15 @@ class Packets:
                 at += length
             else:
                 self._wrong += length
-                self.skipped += 1
+                self._step_over(at, at + 1)
                 at += 1
         del self._buffer[:at]
         self.consumed += at
         return packets
+
+    def _step_over(self, start: int, end: int) -> None:
+        self.skipped += end - start
+        self.damaged += len(self._buffer[start:end].translate(None, _TEXT))
 
 
 def _length(view: bytearray, at: int) -> int | None:

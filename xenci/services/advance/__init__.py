@@ -1,24 +1,25 @@
 """A build's course on its node, one short repeatable step at a time: `advance(build)`.
 
-`tree → nova → tempest`, and where tests fail `again → tip-tree → tip-nova → tip-tempest`, then `collect → judge`. Each
-step looks first: whatever it finds done it takes as done. So xenci may be killed at any moment; the phases on the node
-are units of its systemd and do not notice.
+`tree → nova → tempest`, and where tests fail `again → tip-tree → tip-nova → tip-tempest`, then `collect → judge`. Where
+Nova does not start: `again-nova`, and then the tip. Each step looks first: whatever it finds done it takes as done. So
+xenci may be killed at any moment; the phases on the node are units of its systemd and do not notice.
 """
 
 from datetime import timedelta
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import func, select
 
 from xenci.errors import Permanent
 from xenci.host.port import HostKeyChanged, HostLost
 from xenci.model.build import BuildState
 from xenci.model.node import NodeState
 from xenci.services.advance import course, judge
-from xenci.services.advance.work import Next, Work, read_work
+from xenci.services.advance.work import Next, Work, is_over, read_work
 from xenci.services.context import Context
 from xenci.services.engine import defer
 from xenci.services.fence import fenced
+from xenci.store.marks import back_at
 from xenci.store.tables import BuildRow, PhaseRow
 
 _LOG = structlog.get_logger()
@@ -75,12 +76,11 @@ def _advance(ctx: Context, build_id: int) -> bool:
 def _is_overdue(ctx: Context, build_id: int) -> bool:
     """Tell whether a phase that has not ended is long past its deadline."""
     with ctx.database.session() as session:
-        query = select(PhaseRow.id).where(
-            PhaseRow.build_id == build_id,
-            PhaseRow.finished_at.is_(None),
-            PhaseRow.deadline_at < ctx.clock() - _OVERDUE,
+        query = select(func.min(PhaseRow.deadline_at)).where(
+            PhaseRow.build_id == build_id, PhaseRow.finished_at.is_(None)
         )
-        return session.scalar(query.limit(1)) is not None
+        deadline = session.scalar(query)
+    return deadline is not None and is_over(ctx, deadline + _OVERDUE)
 
 
 def _write(ctx: Context, work: Work, following: Next | None) -> bool:
@@ -104,11 +104,13 @@ def _write(ctx: Context, work: Work, following: Next | None) -> bool:
 
 
 def _lost(ctx: Context, work: Work, error: HostLost) -> None:
-    """The node does not answer: wait, for it may be busy; after a while it is lost."""
-    now = ctx.clock().timestamp()
+    """The node does not answer: wait, for it may be busy; after a while in which it was asked it is lost."""
+    at = ctx.clock()
+    now = at.timestamp()
     with ctx.database.session() as session:
         build = session.get_one(BuildRow, work.build_id, with_for_update=True)
-        since = float(build.memory.get("lost_since", now))
+        back = back_at(session, at=at)
+        since = max(float(build.memory.get("lost_since", now)), back.timestamp() if back else 0.0)
         build.memory = {**build.memory, "lost_since": since}
         defer(session, "advance", build.id, after=_RETRY)
     _LOG.info("build.node_silent", build=work.build_id, seconds=round(now - since), error=error.sentence)

@@ -28,13 +28,13 @@ def collect(ctx: Context, work: Work) -> Next:
     try:
         with on_node(ctx, work) as host:
             ended = _gather(ctx, work, host)
-            if not ended and not is_late(row, ctx.clock()):
+            if not ended and not is_late(ctx, row):
                 return Next(step=work.step, after=LOOK_EVERY)
             outcome = "done" if ended else "timed out"
             if ended:
                 _bring(ctx, work, host)
     except (CommandFailed, HostLost) as error:
-        if not is_late(row, ctx.clock()):
+        if not is_late(ctx, row):
             if isinstance(error, HostLost):
                 raise
             return Next(step=work.step, after=timedelta(seconds=5))

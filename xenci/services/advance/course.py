@@ -8,13 +8,15 @@ from datetime import timedelta
 import structlog
 
 from xenci.errors import NotFound, XenciError
-from xenci.host.port import CommandFailed, Host, HostLost, Unit, UnitState
+from xenci.host.port import CommandFailed, Host, HostLost
 from xenci.model.build import Phase, Run
+from xenci.rules.build_facts import NOVA_ENDED
 from xenci.rules.reruns import next_run
 from xenci.services.advance import collect, evidence, judge, others
 from xenci.services.advance.door import on_node
-from xenci.services.advance.facts import gather, listed
-from xenci.services.advance.follow import LOOK_EVERY, console, end_stream, is_all_here, stream, watch
+from xenci.services.advance.facts import gather, listed, tried
+from xenci.services.advance.follow import LOOK_EVERY
+from xenci.services.advance.unit import run_unit
 from xenci.services.advance.work import Next, Work, begin_phase, end_phase, is_late
 from xenci.services.context import Context
 from xenci.store.tables import BuildRow
@@ -40,8 +42,13 @@ def push_tip(ctx: Context, work: Work) -> Next:
 
 
 def start_nova(ctx: Context, work: Work) -> Next:
-    """Start Nova from the change's tree and prove that it is that tree. If it does not start, ask the tip."""
+    """Start Nova from the change's tree and prove that it is that tree. If it does not start, start it again."""
     return _nova(ctx, work, Run.FIRST, work.tree_sha, then="tempest")
+
+
+def start_nova_again(ctx: Context, work: Work) -> Next:
+    """Start Nova from the change's tree once more, after it did not start. If it does not again, ask the tip."""
+    return _nova(ctx, work, Run.AGAIN, work.tree_sha, then="collect")
 
 
 def start_tip_nova(ctx: Context, work: Work) -> Next:
@@ -77,6 +84,7 @@ def pass_judgement(ctx: Context, work: Work) -> None:
 STEPS: dict[str, StepOfCourse] = {
     "tree": push_tree,
     "nova": start_nova,
+    "again-nova": start_nova_again,
     "tempest": run_tests,
     "again": run_again,
     "tip-tree": push_tip,
@@ -103,7 +111,7 @@ def _push(ctx: Context, work: Work, run: Run, commit: str, *, then: str) -> Next
                 # they stay for the run on the tip: what they need is no part of the change
                 others.put_on(ctx, work, host)
     except (HostLost, CommandFailed) as error:
-        if is_late(phase, ctx.clock()):
+        if is_late(ctx, phase):
             end_phase(ctx, work, Phase.TREE, run, outcome=f"timed out: {error.sentence}")
             return Next(step="collect", doing="collects logs: the tree could not be pushed in time")
         if isinstance(error, HostLost):
@@ -122,14 +130,16 @@ def _nova(ctx: Context, work: Work, run: Run, commit: str, *, then: str) -> Next
         str(int(limit.total_seconds()) + 60),
     )
     with on_node(ctx, work) as host:
-        ended = _unit(ctx, work, host, Phase.NOVA, run, command)
+        ended = run_unit(ctx, work, host, Phase.NOVA, run, command)
         if ended is None:
             return Next(step=work.step, after=LOOK_EVERY)
         if ended.exit_code in (0, WRONG_TREE):
-            _keep_proof(ctx, work, host, run)
+            _keep_proof(ctx, work, host, work.job.node.proof, run)
+        elif ended.exit_code == NOVA_ENDED:
+            _keep_proof(ctx, work, host, work.job.node.attempt, tried(run))
         if ended.exit_code == 0:
             evidence.remember_servers(ctx, work, host)
-    if ended.exit_code not in (0, WRONG_TREE):
+    if run is Run.AGAIN or ended.exit_code not in (0, WRONG_TREE):
         return _further(ctx, work)
     if not _is_tree_proved(ctx, work, run):
         return Next(step="collect", doing="Nova runs from another tree than the one pushed; collects logs")
@@ -141,7 +151,7 @@ def _tempest(ctx: Context, work: Work, run: Run) -> Next:
         tests = listed(session.get_one(BuildRow, work.build_id), work, run)
     command = work.job.node.tempest.replace("{tests}", shlex.join(tests))
     with on_node(ctx, work) as host:
-        ended = _unit(ctx, work, host, Phase.TEMPEST, run, command)
+        ended = run_unit(ctx, work, host, Phase.TEMPEST, run, command)
         if ended is None and work.label.hypervisor == "xen":
             evidence.look_for_guest(ctx, work, host, run)
     if ended is None:
@@ -163,62 +173,15 @@ def _further(ctx: Context, work: Work) -> Next:
             return Next(step="collect", doing=_DOING["collect"])
         build = session.get_one(BuildRow, work.build_id, with_for_update=True)
         build.memory = {**build.memory, f"tests_{repeat.run}": list(repeat.tests)}
-    step = "again" if repeat.run is Run.AGAIN else "tip-tree"
+    again = "again" if repeat.tests else "again-nova"
+    step = again if repeat.run is Run.AGAIN else "tip-tree"
     return Next(step=step, doing=_DOING[step])
 
 
-class _Ended:
-    """How a unit ended: by itself with a code, or cut."""
-
-    def __init__(self, exit_code: int | None) -> None:
-        self.exit_code = exit_code
-        self.is_cut = exit_code is None
-
-
-def _unit(ctx: Context, work: Work, host: Host, phase: Phase, run: Run, command: str) -> _Ended | None:
-    """Start a phase's unit, or look at it; return how it ended, or None while it runs."""
-    name = work.unit(phase, run)
-    row = begin_phase(ctx, work, phase, run, unit=name)
-    is_tempest = phase is Phase.TEMPEST
-    contract = work.job.node
-    host.start_unit(
-        Unit(
-            name=name,
-            command=command,
-            working_directory=contract.tempest_dir if is_tempest else "/",
-            env_file=contract.env_file,
-            env=contract.tempest_env if is_tempest else {},
-            stdout=stream(work, run) if is_tempest else console(work, phase, run),
-            stderr=console(work, phase, run),
-            limit=work.limit(phase),
-        )
-    )
-    look = watch(ctx, work, host, phase, run)
-    late = is_late(row, ctx.clock())
-    if look.state is UnitState.RUNNING and not late:
-        return None
-    if look.state is UnitState.EXITED and is_tempest and not is_all_here(look, stream(work, run)):
-        if not late:
-            # it ended, but more of the stream is on the node than one look brings
-            return None
-        end_phase(ctx, work, phase, run, outcome="timed out: more of the stream is on the node than was fetched")
-        return _Ended(None)
-    if look.state is UnitState.EXITED:
-        if is_tempest:
-            end_stream(ctx, work, run)
-        code = look.exit_code if look.exit_code is not None else -1
-        end_phase(ctx, work, phase, run, outcome="done" if code == 0 else f"exit code {code}", exit_code=code)
-        return _Ended(code)
-    if late:
-        host.stop_unit(name)
-    end_phase(ctx, work, phase, run, outcome="timed out" if late or look.reason == "timeout" else f"cut: {look.reason}")
-    return _Ended(None)
-
-
-def _keep_proof(ctx: Context, work: Work, host: Host, run: Run) -> None:
-    """Keep what the start of Nova left as proof of the tree that it runs from."""
+def _keep_proof(ctx: Context, work: Work, host: Host, path: str, name: str) -> None:
+    """Keep what the start of Nova left as proof of the tree that it runs from, or was to run from."""
     try:
-        proof = json.loads(host.read(work.job.node.proof, limit=_PROOF_LIMIT))
+        proof = json.loads(host.read(path, limit=_PROOF_LIMIT))
         if "\\u0000" in json.dumps(proof, allow_nan=False):
             raise ValueError("a NUL in the proof")
     except HostLost:
@@ -227,11 +190,12 @@ def _keep_proof(ctx: Context, work: Work, host: Host, run: Run) -> None:
         proof = {"missing": str(error)}
     with ctx.database.session() as session:
         build = session.get_one(BuildRow, work.build_id, with_for_update=True)
-        build.proof = {**(build.proof or {}), str(run): proof}
+        build.proof = {**(build.proof or {}), str(name): proof}
 
 
 _DOING = {
     "tempest": "runs the tests on the change",
+    "again-nova": "starts Nova from the change once more",
     "again": "runs what failed once more, alone",
     "tip-tree": "asks the branch's tip about what failed",
     "tip-tempest": "runs what failed on the branch's tip",

@@ -1,17 +1,21 @@
 """Gathers what a verdict is made of from the rows of a build."""
 
+from itertools import pairwise
+
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from xenci.model.build import Phase, Run
 from xenci.model.tests import TestResult, TestStatus
+from xenci.rules.build_facts import BuildFacts, Step
 from xenci.rules.proof import RunFacts, run_facts
 from xenci.rules.testlist import compare
-from xenci.rules.verdict import BuildFacts, Step
 from xenci.services.advance.work import Work
 from xenci.store.tables import BuildRow, EvidenceRow, PhaseRow, TestRow
 
 _TIMED_OUT = "timed out"
+#: begin of the outcome of a run whose stream is not whole
+DAMAGED = "its stream is damaged: "
 
 
 def gather(session: Session, work: Work, *, node_lost: str = "", broken: str = "", cancelled: str = "") -> BuildFacts:
@@ -31,6 +35,7 @@ def gather(session: Session, work: Work, *, node_lost: str = "", broken: str = "
         row = phases.get((Phase.TEMPEST, run))
         return _run(session, build, work, run, row) if row is not None and row.finished_at is not None else None
 
+    failed = [run for run in (Run.FIRST, Run.AGAIN) if (start := step(Phase.NOVA, run)) and start.has_ended]
     return BuildFacts(
         attempt=build.attempt,
         attempts=work.job.attempts,
@@ -39,9 +44,11 @@ def gather(session: Session, work: Work, *, node_lost: str = "", broken: str = "
         broken=broken,
         tree=step(Phase.TREE, Run.FIRST),
         nova=step(Phase.NOVA, Run.FIRST),
+        nova_again=step(Phase.NOVA, Run.AGAIN),
         nova_tip=step(Phase.NOVA, Run.TIP),
         tree_agrees=agrees(proof.get(Run.FIRST), work.tree_sha, work.job.node.tree),
         tip_agrees=agrees(proof.get(Run.TIP), work.tip_tree_sha, work.job.node.tree),
+        tried_agrees=_tried([proof.get(tried(run)) for run in failed], work.tree_sha),
         first=run(Run.FIRST),
         again=run(Run.AGAIN),
         tip=run(Run.TIP),
@@ -72,6 +79,29 @@ def agrees(proof: object, commit: str, tree: str) -> bool | None:
     )
 
 
+def tried(run: Run) -> str:
+    """Name, in a build's proof, of what a start of Nova that failed was made of."""
+    return f"tried_{run}"
+
+
+def _tried(attempts: list[object], commit: str) -> bool | None:
+    """Tell whether every start that failed was made of the tree that was pushed; None if one, or all, left no word.
+
+    Each must have checked the tree out anew: what an earlier start left behind tells nothing of a later one.
+    """
+    moments: list[float] = []
+    for told in attempts:
+        if not isinstance(told, dict) or "missing" in told:
+            return None
+        if told.get("commit") != commit or told.get("changed_files"):
+            return False
+        moment = told.get("checked_out_at")
+        if not isinstance(moment, int | float):
+            return None
+        moments.append(moment)
+    return True if moments and all(a < b for a, b in pairwise(moments)) else None
+
+
 def results_of(session: Session, build_id: int, run: Run) -> list[TestResult]:
     """Return the results of a run, in the order in which they came."""
     query = select(TestRow).where(TestRow.build_id == build_id, TestRow.run == run).order_by(TestRow.id)
@@ -96,7 +126,11 @@ def _run(session: Session, build: BuildRow, work: Work, run: Run, row: PhaseRow)
     results = results_of(session, work.build_id, run)
     compared = compare(listed(build, work, run), results)
     return run_facts(
-        results, compared.never_started, timed_out=row.outcome.startswith(_TIMED_OUT), exit_code=row.exit_code
+        results,
+        compared.never_started,
+        timed_out=row.outcome.startswith(_TIMED_OUT),
+        exit_code=row.exit_code,
+        damage=row.outcome.removeprefix(DAMAGED) if row.outcome.startswith(DAMAGED) else "",
     )
 
 

@@ -64,7 +64,7 @@ def watch(ctx: Context, work: Work, host: Host, phase: Phase, run: Run) -> UnitL
     """Look at a phase's unit, and store what its files have that ours have not; return the look."""
     named = {console(work, phase, run): f"console/{phase}-{run}.log"}
     if phase is Phase.TEMPEST:
-        named[stream(work, run)] = f"tempest/{run}.subunit"
+        named[stream(work, run)] = _copy(run)
     named |= {path: f"logs/{source}.log" for source, path in work.job.node.logs.items()}
     offsets = {path: ctx.artifacts.size(work.uuid, name) for path, name in named.items()}
     look = host.look(work.unit(phase, run), offsets)
@@ -83,11 +83,46 @@ def is_all_here(look: UnitLook, path: str) -> bool:
     return chunk is None or chunk.is_all
 
 
+def is_copy_cut(ctx: Context, work: Work, run: Run) -> bool:
+    """Tell whether our copy of a run's stream has come to its limit: more of it is never read."""
+    name = _copy(run)
+    return any(stored.is_cut for stored in ctx.artifacts.list(work.uuid) if stored.name == name)
+
+
 def store_results(ctx: Context, work: Work, run: Run) -> None:
     """Read on in our copy of the stream and write each test's row."""
-    name = f"tempest/{run}.subunit"
-    key = f"{work.uuid}/{name}"
-    follower = _FOLLOWERS.take(key)
+    _FOLLOWERS.keep(_key(work, run), _read_on(ctx, work, run))
+
+
+def end_stream(ctx: Context, work: Work, run: Run) -> str:
+    """Read what stands behind a damaged packet that seemed to be unfinished, now that nothing more comes.
+
+    Returns what was lost of the stream, without a full stop; empty if nothing was.
+    """
+    follower = _read_on(ctx, work, run)
+    if results := follower.end():
+        with ctx.database.session() as session:
+            save_results(session, work.build_id, run, results)
+    damage = follower.damage
+    if is_copy_cut(ctx, work, run):
+        damage = f"it is longer than the {follower.received} bytes kept of it (artifacts.max_file_mb, max_build_mb)"
+    if damage:
+        _LOG.warning("build.stream_damaged", build=work.build_id, run=run, damage=damage)
+    return damage
+
+
+def _copy(run: Run) -> str:
+    return f"tempest/{run}.subunit"
+
+
+def _key(work: Work, run: Run) -> str:
+    return f"{work.uuid}/{_copy(run)}"
+
+
+def _read_on(ctx: Context, work: Work, run: Run) -> Follower:
+    """Read what our copy has that was not read yet; return its reader, which is nobody else's meanwhile."""
+    name = _copy(run)
+    follower = _FOLLOWERS.take(_key(work, run))
     if follower is None:
         follower = Follower()
         _LOG.info("build.followed", build=work.build_id, run=run, stored=ctx.artifacts.size(work.uuid, name))
@@ -96,18 +131,7 @@ def store_results(ctx: Context, work: Work, run: Run) -> None:
     if results:
         with ctx.database.session() as session:
             save_results(session, work.build_id, run, results)
-    _FOLLOWERS.keep(key, follower)
-
-
-def end_stream(ctx: Context, work: Work, run: Run) -> None:
-    """Read what stands behind a damaged packet that seemed to be unfinished, now that nothing more comes."""
-    key = f"{work.uuid}/tempest/{run}.subunit"
-    store_results(ctx, work, run)
-    follower = _FOLLOWERS.take(key)
-    if follower is not None and (results := follower.end()):
-        _LOG.warning("build.stream_damaged", build=work.build_id, run=run, results=len(results))
-        with ctx.database.session() as session:
-            save_results(session, work.build_id, run, results)
+    return follower
 
 
 def save_results(session: Session, build_id: int, run: Run, results: list[TestResult]) -> None:

@@ -10,8 +10,8 @@ from xenci.errors import XenciError
 from xenci.model.build import BuildsetState, BuildState, Run
 from xenci.model.outcome import Fault, Result, Verdict
 from xenci.model.tests import TestResult
+from xenci.rules.build_facts import BuildFacts
 from xenci.rules.testlist import compare
-from xenci.rules.verdict import BuildFacts
 from xenci.rules.verdict import judge as judge_facts
 from xenci.rules.voting import JobVerdict, buildset_verdict
 from xenci.services import outbox

@@ -11,7 +11,9 @@ from sqlalchemy.orm import Session
 
 from xenci.config.models import Job, Label
 from xenci.model.build import Phase, Run
+from xenci.rules.absence import is_past
 from xenci.services.context import Context
+from xenci.store.marks import back_at
 from xenci.store.tables import BuildRow, NodeRow, PhaseRow
 
 
@@ -115,9 +117,18 @@ def end_phase(ctx: Context, work: Work, phase: Phase, run: Run, *, outcome: str,
             row.outcome, row.exit_code = outcome, exit_code
 
 
-def is_late(phase: PhaseRow, at: datetime) -> bool:
-    """Tell whether a phase is past its deadline."""
-    return at > phase.deadline_at
+def is_late(ctx: Context, phase: PhaseRow) -> bool:
+    """Tell whether a phase is past its deadline, and was looked at when it passed."""
+    return is_over(ctx, phase.deadline_at)
+
+
+def is_over(ctx: Context, deadline: datetime) -> bool:
+    """Tell whether a moment has passed, and somebody looked."""
+    at = ctx.clock()
+    if at <= deadline:
+        return False
+    with ctx.database.session() as session:
+        return is_past(deadline, at, back_at(session, at=at))
 
 
 def _phase(session: Session, build_id: int, phase: Phase, run: Run) -> PhaseRow | None:
