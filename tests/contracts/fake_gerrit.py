@@ -42,6 +42,8 @@ class FakeGerrit:
         self.down: XenciError | None = None
         #: raised by `review` after it was taken
         self.forgetful: XenciError | None = None
+        #: lines of the events-log plugin; None where the server has none
+        self.events_log: list[bytes] | None = None
         self._streams: list[FakeStream] = []
 
     # what people do
@@ -129,6 +131,12 @@ class FakeGerrit:
             if is_named and current.status == "NEW" and change.updated_at >= since:
                 yield self._view(change)
 
+    def missed_events(self, *, since: datetime) -> Iterator[bytes] | None:
+        self._answer()
+        if self.events_log is None:
+            return None
+        return iter([one for one in self.events_log if json.loads(one)["eventCreatedOn"] >= since.timestamp()])
+
     def review(self, number: int, sha: str, *, message: str, vote: int | None, tag: str) -> None:
         self._answer()
         change = self.changes.get(number)
@@ -183,8 +191,11 @@ class FakeGerrit:
     def _tell(self, kind: str, patchset: Patchset, **more: Account | str) -> None:
         raw = event(kind, patchset, at=self.clock())
         raw |= {key: _person(one) if isinstance(one, Account) else one for key, one in more.items()}
+        line = json.dumps(raw).encode()
+        if self.events_log is not None:
+            self.events_log.append(line)
         for stream in self._streams:
-            stream.packets.put(json.dumps(raw).encode())
+            stream.packets.put(line)
 
 
 class FakeStream:

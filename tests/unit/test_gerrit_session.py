@@ -12,7 +12,16 @@ import pytest
 
 from xenci.config.models import Gerrit, GerritSsh
 from xenci.errors import NotFound, Permanent, Temporary, XenciError
-from xenci.gerrit.failures import GerritDown, HostileName, NotAllowed, NotGerrit, Refused, VoteNotTaken, WrongPassword
+from xenci.gerrit.failures import (
+    GerritDown,
+    HostileName,
+    NotAllowed,
+    NotGerrit,
+    Refused,
+    TooManyChanges,
+    VoteNotTaken,
+    WrongPassword,
+)
 from xenci.gerrit.rest import Rest, open_query
 
 GUARD = b")]}'\n"
@@ -149,15 +158,19 @@ def test_all_pages_are_read_and_a_change_that_moved_between_them_is_told_once(se
     assert asked == ["0", "2", "4"]
 
 
-def test_a_server_that_always_has_more_is_left_after_a_while(serve: Serve) -> None:
+def test_a_server_that_always_has_more_is_left_after_a_while_and_it_is_said(serve: Serve) -> None:
     asked: list[str] = []
 
     def answer(path: str) -> Answer:
         asked.append(path)
         return told([change(1, _more_changes=True)])
 
-    assert len(list(serve(answer).open_changes(["p"], since=SINCE))) == 1
-    assert len(asked) == 200
+    rest = serve(answer)
+    rest._most_pages = 3
+    with pytest.raises(TooManyChanges, match="more than 3") as caught:
+        list(rest.open_changes(["p"], since=SINCE))
+    assert len(asked) == 3
+    assert "gerrit.reconcile_age" in caught.value.remedy
 
 
 def test_a_change_that_is_told_wrong_costs_only_itself(serve: Serve) -> None:

@@ -74,8 +74,12 @@ class GerritRest(Protocol):
     def open_changes(self, projects: Sequence[str], *, since: datetime) -> Iterator[ChangeView]:
         """Yield each open change of these projects that was touched since then, the latest first, each once.
 
-        A project is a name, or a regular expression for whole names.
+        A project is a name, or a regular expression for whole names. Raises TooManyChanges if there are more than can
+        be looked through.
         """
+
+    def missed_events(self, *, since: datetime) -> Iterator[bytes] | None:
+        """Return the lines of the stream since then from the server's own log of them, None if it keeps none."""
 
     def review(self, number: int, sha: str, *, message: str, vote: int | None, tag: str) -> None:
         """Post a comment, with a Verified vote unless it is None. Not idempotent: look for it first."""

@@ -10,14 +10,14 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 import structlog
-from sqlalchemy import select, text
+from sqlalchemy import select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from xenci.errors import NotFound
 from xenci.gerrit.parse import parse_event
 from xenci.gerrit.port import ChangeView, Event
-from xenci.model.build import BuildsetState, BuildState, TriggerKind
+from xenci.model.build import BuildsetState, BuildState, FoundBy, TriggerKind
 from xenci.model.change import Patchset
 from xenci.model.outcome import Fault, Result
 from xenci.rules.recheck import recheck_request
@@ -32,6 +32,11 @@ _LOG = structlog.get_logger()
 WITHDRAWN = "withdrawn: "
 #: first half of the advisory lock of a change; the second is its number
 _LOCK = 0x636F6E73
+#: what a run is known by counts as the best that announced it
+_LESS_THAN = {
+    FoundBy.STREAM: (FoundBy.EVENTS_LOG, FoundBy.RECONCILE),
+    FoundBy.EVENTS_LOG: (FoundBy.RECONCILE,),
+}
 
 
 def consider(ctx: Context, number: int) -> None:
@@ -68,12 +73,13 @@ def consider_view(ctx: Context, view: ChangeView) -> list[int]:
         new: list[int] = []
         for event in _unanswered(session, patchset.change):
             decision = decide(_heard(event, view), pipelines, me, gerrit, known)
-            started = _start(ctx, session, row, decision)
+            started = _start(ctx, session, row, decision, FoundBy(event.source))
             new += started
             event.outcome = _outcome(decision, started)
         decision = reconcile(Seen(patchset=patchset, messages=view.messages), pipelines, me, gerrit, known)
         if not new:
-            new = _start(ctx, session, row, decision)
+            new = _start(ctx, session, row, decision, FoundBy.RECONCILE)
+            _note(ctx, session, patchset, new)
         if isinstance(decision, Ignore) and not _runs_of(known, patchset.number) and not new:
             row.not_run = decision.reason
         else:
@@ -159,7 +165,7 @@ def withdraw(ctx: Context, session: Session, buildset: BuildsetRow, reason: str)
     _LOG.info("buildset.withdrawn", buildset=buildset.id, reason=reason)
 
 
-def _start(ctx: Context, session: Session, row: PatchsetRow, decision: Decision) -> list[int]:
+def _start(ctx: Context, session: Session, row: PatchsetRow, decision: Decision, found_by: FoundBy) -> list[int]:
     """Make the buildsets of a decision, those that exist left as they are; return the ids of new ones."""
     if isinstance(decision, Ignore):
         return []
@@ -173,6 +179,7 @@ def _start(ctx: Context, session: Session, row: PatchsetRow, decision: Decision)
                 trigger=run.kind,
                 trigger_key=run.key,
                 asked_by=run.asked_by,
+                found_by=found_by,
                 uuid=secrets.token_hex(16),
                 state=BuildsetState.NEW,
                 triggered_at=run.triggered_at,
@@ -184,8 +191,38 @@ def _start(ctx: Context, session: Session, row: PatchsetRow, decision: Decision)
         if made_id is not None:
             made.append(made_id)
             defer(session, "prepare", made_id, after=_settling(ctx, run))
-            _LOG.info("buildset.created", buildset=made_id, trigger=run.key)
+            _LOG.info("buildset.created", buildset=made_id, trigger=run.key, found_by=found_by)
+        else:
+            _announce(session, run.key, found_by)
     return made
+
+
+def _announce(session: Session, key: str, by: FoundBy) -> None:
+    """Take note that a run that a look had found was announced after all: it was early, the event not lost."""
+    worse = _LESS_THAN.get(by, ())
+    if worse:
+        query = update(BuildsetRow).where(BuildsetRow.trigger_key == key, BuildsetRow.found_by.in_(worse))
+        session.execute(query.values(found_by=by))
+
+
+def _note(ctx: Context, session: Session, patchset: Patchset, new: list[int]) -> None:
+    """Write down that a run was found by looking, not heard."""
+    if new:
+        session.add(
+            EventRow(
+                received_at=ctx.clock(),
+                source=FoundBy.RECONCILE,
+                type="found",
+                payload={},
+                change=patchset.change,
+                patchset=patchset.number,
+                outcome=f"Found by looking at the change: started {_named(new)}.",
+            )
+        )
+
+
+def _named(buildsets: Sequence[int]) -> str:
+    return ", ".join(f"buildset {one}" for one in buildsets)
 
 
 def _settling(ctx: Context, run: Run) -> timedelta:
@@ -229,7 +266,7 @@ def _outcome(decision: Decision, started: list[int]) -> str:
     if isinstance(decision, Ignore):
         return decision.reason
     if started:
-        return f"Started {', '.join(f'buildset {one}' for one in started)}."
+        return f"Started {_named(started)}."
     return "Its run exists already."
 
 

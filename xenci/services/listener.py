@@ -16,6 +16,7 @@ from sqlalchemy.exc import OperationalError, SQLAlchemyError
 from xenci.errors import Permanent, Temporary, XenciError
 from xenci.gerrit.parse import parse_event
 from xenci.gerrit.port import BadLine, Event, GerritStream
+from xenci.model.build import FoundBy
 from xenci.services.context import Context
 from xenci.services.engine import alive, defer
 from xenci.services.fence import fenced
@@ -68,7 +69,7 @@ def _hear(ctx: Context, open_stream: Callable[[], GerritStream], stop: threading
                 _LOG.info("listener.connected")
                 with ctx.database.session() as session:
                     clear_alarm(session, "gerrit:stream", at=at)
-                    defer(session, "reconcile")
+                    defer(session, "missed")
                 alive(ctx, "listener", "connected")
             if stop.is_set():
                 return
@@ -86,15 +87,15 @@ def _hear(ctx: Context, open_stream: Callable[[], GerritStream], stop: threading
         stream.close()
 
 
-def keep(ctx: Context, line: bytes, at: datetime, *, source: str = "stream") -> None:
-    """Keep one line if it is about a change, and nudge a look at the change."""
+def keep(ctx: Context, line: bytes, at: datetime, *, source: FoundBy = FoundBy.STREAM) -> bool:
+    """Keep one line if it is about a change of ours, and nudge a look at the change; return whether it was kept."""
     event = parse_event(line)
     match event:
         case BadLine():
             _LOG.warning("listener.bad_line", reason=event.reason, line=event.text)
         case Event(type="dropped-output"):
             with ctx.database.session() as session:
-                defer(session, "reconcile")
+                defer(session, "missed")
         case Event(patchset=patchset) if patchset is not None and not _is_ours(ctx, patchset.project):
             _LOG.debug("listener.elsewhere", project=patchset.project)
         case Event(patchset=patchset) if event.is_work and patchset is not None:
@@ -111,8 +112,10 @@ def keep(ctx: Context, line: bytes, at: datetime, *, source: str = "stream") -> 
                 )
                 defer(session, "consider", patchset.change)
             _LOG.info("event.heard", type=event.type, change=patchset.change, patchset=patchset.number)
+            return True
         case Event():
             _LOG.debug("listener.dull", type=event.type)
+    return False
 
 
 def _is_ours(ctx: Context, project: str) -> bool:

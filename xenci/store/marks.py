@@ -3,11 +3,11 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from xenci.store.tables import ActionRow, AlarmRow, HeartRow, SwitchRow
+from xenci.store.tables import ActionRow, AlarmRow, HeartRow, SwitchRow, WatermarkRow
 
 REPORTS_PAUSED = "reports_paused"
 
@@ -50,6 +50,21 @@ def beat(session: Session, name: str, *, at: datetime, detail: str = "") -> None
         insert(HeartRow)
         .values(name=name, beat_at=at, detail=detail)
         .on_conflict_do_update(index_elements=[HeartRow.name], set_={"beat_at": at, "detail": detail})
+    )
+
+
+def watermark(session: Session, name: str) -> WatermarkRow | None:
+    """Return the watermark of this name, or None if nothing was ever looked at wholly."""
+    return session.get(WatermarkRow, name)
+
+
+def set_watermark(session: Session, name: str, *, at: datetime, note: str = "") -> None:
+    """Move a watermark on; never back."""
+    fresh = insert(WatermarkRow).values(name=name, at=at, note=note)
+    session.execute(
+        fresh.on_conflict_do_update(
+            index_elements=[WatermarkRow.name], set_={"at": func.greatest(WatermarkRow.at, at), "note": note}
+        )
     )
 
 

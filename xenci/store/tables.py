@@ -78,7 +78,7 @@ class EventRow(Base):
 
     id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     received_at: Mapped[datetime]
-    #: stream, reconcile or operator
+    #: FoundBy
     source: Mapped[str]
     #: Gerrit's event type
     type: Mapped[str]
@@ -123,6 +123,8 @@ class BuildsetRow(Base):
     trigger_key: Mapped[str] = mapped_column(unique=True)
     #: who asked, for rechecks and operators
     asked_by: Mapped[str] = mapped_column(server_default="")
+    #: FoundBy: what announced the trigger to us
+    found_by: Mapped[str] = mapped_column(server_default="stream")
     #: random part of its address: nobody guesses another's link, and our link in a comment is found by it
     uuid: Mapped[str] = mapped_column(unique=True)
     #: BuildsetState
@@ -401,6 +403,17 @@ class HeartRow(Base):
     name: Mapped[str] = mapped_column(String, primary_key=True)
     beat_at: Mapped[datetime]
     detail: Mapped[str] = mapped_column(server_default="")
+
+
+class WatermarkRow(Base):
+    """Up to when a thing was surely looked at, such as the open changes in Gerrit."""
+
+    __tablename__ = "watermarks"
+
+    name: Mapped[str] = mapped_column(String, primary_key=True)
+    at: Mapped[datetime]
+    #: what it holds for, e.g. a digest of the triggers
+    note: Mapped[str] = mapped_column(server_default="")
 
 
 class SwitchRow(Base):
