@@ -42,6 +42,8 @@ class FakeGerrit:
         self.down: XenciError | None = None
         #: raised by `review` after it was taken
         self.forgetful: XenciError | None = None
+        #: members of the groups that we may see
+        self.groups: dict[str, list[Account]] = {}
         #: lines of the events-log plugin; None where the server has none
         self.events_log: list[bytes] | None = None
         self._streams: list[FakeStream] = []
@@ -130,6 +132,12 @@ class FakeGerrit:
             is_named = current.project in [project.removeprefix("^") for project in projects]
             if is_named and current.status == "NEW" and change.updated_at >= since:
                 yield self._view(change)
+
+    def group_members(self, group: str) -> tuple[Account, ...]:
+        self._answer()
+        if group not in self.groups:
+            raise NotFound(f"group {group}")
+        return tuple(self.groups[group])
 
     def missed_events(self, *, since: datetime) -> Iterator[bytes] | None:
         self._answer()

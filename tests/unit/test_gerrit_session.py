@@ -221,3 +221,17 @@ def test_the_query_names_projects_and_the_time_in_utc() -> None:
 def test_a_query_that_could_ask_for_something_else_is_refused(projects: list[str]) -> None:
     with pytest.raises(HostileName):
         open_query(projects, SINCE)
+
+
+def test_the_members_of_a_group_are_asked_for_by_its_whole_name(serve: Serve) -> None:
+    asked: list[str] = []
+
+    def answer(path: str) -> Answer:
+        asked.append(path)
+        return told([{"username": "zuul", "name": "Zuul"}, None, {"name": "No User Name CI"}])
+
+    found = serve(answer).group_members("Third-Party CI/x?")
+    assert [(one.username, one.name) for one in found] == [("zuul", "Zuul"), ("", "No User Name CI")]
+    assert asked == ["/a/groups/Third-Party%20CI%2Fx%3F/members/?recursive=true"]
+    with pytest.raises(NotGerrit, match="no list"):
+        serve(lambda path: told({})).group_members("x")

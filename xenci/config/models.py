@@ -89,6 +89,8 @@ class Gerrit(Model):
     git_url: str | None = None
     #: user names that are CIs: their comments never trigger
     ignored_users: tuple[str, ...] = ("zuul",)
+    #: groups in Gerrit whose members are CIs; our account must be allowed to see them
+    ignored_groups: tuple[str, ...] = ()
     #: names that end like this are CIs too
     ignored_names: Pattern = r"\bCI$"
     #: how often open changes are looked through: those that were touched since the last whole look

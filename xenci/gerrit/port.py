@@ -81,6 +81,9 @@ class GerritRest(Protocol):
     def missed_events(self, *, since: datetime) -> Iterator[bytes] | None:
         """Return the lines of the stream since then from the server's own log of them, None if it keeps none."""
 
+    def group_members(self, group: str) -> tuple[Account, ...]:
+        """Return who is in a group, those of the groups in it too. Raises NotFound if there is none that we may see."""
+
     def review(self, number: int, sha: str, *, message: str, vote: int | None, tag: str) -> None:
         """Post a comment, with a Verified vote unless it is None. Not idempotent: look for it first."""
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import chain
 from typing import Any
+from urllib.parse import quote
 
 from gerrit import GerritClient
 from gerrit.changes.revision import GerritChangeRevision
@@ -106,6 +107,13 @@ class Rest:
         except NotFound:
             return None
         return iter(()) if first is None else chain([first], found)
+
+    def group_members(self, group: str) -> tuple[Account, ...]:
+        """See the port."""
+        found = self._get(f"/groups/{quote(group, safe='')}/members/", params={"recursive": "true"})
+        if not isinstance(found, list):
+            raise NotGerrit(f"the members of group {group[:80]} are no list", remedy=CHECK_URL)
+        return tuple(account(one) for one in found if isinstance(one, dict))
 
     def review(self, number: int, sha: str, *, message: str, vote: int | None, tag: str) -> None:
         """See the port. The owner is notified, nobody's attention set changes.

@@ -18,12 +18,13 @@ from xenci.errors import NotFound
 from xenci.gerrit.parse import parse_event
 from xenci.gerrit.port import ChangeView, Event
 from xenci.model.build import BuildsetState, BuildState, FoundBy, TriggerKind
-from xenci.model.change import Patchset
+from xenci.model.change import Account, Patchset
 from xenci.model.outcome import Fault, Result
 from xenci.rules.recheck import recheck_request
 from xenci.rules.trigger import Decision, Heard, Ignore, KnownRun, Run, Seen, decide, is_ci, reconcile
 from xenci.services.context import Context
 from xenci.services.engine import defer
+from xenci.services.groups import Cis
 from xenci.store.marks import clear_alarm
 from xenci.store.tables import BuildRow, BuildsetRow, ChangeRow, CommentRow, EventRow, PatchsetRow
 
@@ -56,7 +57,8 @@ def consider(ctx: Context, number: int) -> None:
 def consider_view(ctx: Context, view: ChangeView) -> list[int]:
     """Start the runs that a change lacks, as Gerrit shows it; return the ids of new buildsets."""
     patchset = view.patchset
-    me, gerrit, pipelines = ctx.me, ctx.settings.gerrit, ctx.settings.pipelines
+    me, pipelines = ctx.me, ctx.settings.pipelines
+    gerrit = ctx.groups.cis(ctx.settings.gerrit)
     with ctx.database.session() as session:
         # the stream's look and the reconciliation's must not find the same recheck at once
         session.execute(
@@ -67,7 +69,7 @@ def consider_view(ctx: Context, view: ChangeView) -> list[int]:
             # nobody need mend anything for a change that is closed
             for key in (f"carry:{patchset.project}:{patchset.branch}:{patchset.change}", f"vote:{patchset.change}"):
                 clear_alarm(session, key, at=ctx.clock())
-        _save_comments(session, view, ctx)
+        _save_comments(session, view, me, gerrit)
         withdraw_outdated(ctx, session, patchset)
         known = _known_runs(session, patchset.change)
         new: list[int] = []
@@ -270,14 +272,13 @@ def _outcome(decision: Decision, started: list[int]) -> str:
     return "Its run exists already."
 
 
-def _save_comments(session: Session, view: ChangeView, ctx: Context) -> None:
+def _save_comments(session: Session, view: ChangeView, me: Account, gerrit: Cis) -> None:
     """Keep the messages that count for the criteria: who asked for a run, and what we said ourselves."""
-    me = ctx.me
     is_open = view.patchset.status == "NEW"
     for message in view.messages:
         is_ours = bool(me.username) and message.author.username == me.username
         if not is_ours and (
-            is_ci(message.author, me, ctx.settings.gerrit) or recheck_request(message.text, message.comments) is None
+            is_ci(message.author, me, gerrit) or recheck_request(message.text, message.comments) is None
         ):
             continue
         session.execute(
