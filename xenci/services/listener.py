@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DataError, OperationalError, SQLAlchemyError
 
 from xenci.errors import Permanent, Temporary, XenciError
 from xenci.gerrit.parse import parse_event
@@ -75,7 +75,7 @@ def _hear(ctx: Context, open_stream: Callable[[], GerritStream], stop: threading
                 return
             if line is not None:
                 heard_at = at
-                keep(ctx, line, at)
+                _keep_or_skip(ctx, line, at)
             elif at - heard_at > ctx.settings.gerrit.ssh.silence:
                 raise Temporary("nothing was heard; connecting anew", brief="The event stream is silent")
             if at - beat_at > _BEAT:
@@ -85,6 +85,16 @@ def _hear(ctx: Context, open_stream: Callable[[], GerritStream], stop: threading
             raise Temporary("Gerrit closed it", brief="The event stream ended")
     finally:
         stream.close()
+
+
+def _keep_or_skip(ctx: Context, line: bytes, at: datetime) -> None:
+    """Keep one line; one that the database does not take costs no other, and its change is found by a look."""
+    try:
+        keep(ctx, line, at)
+    except DataError as error:
+        _LOG.warning("listener.refused", error=str(error.orig).split("\n")[0])
+        with ctx.database.session() as session:
+            defer(session, "reconcile")
 
 
 def keep(ctx: Context, line: bytes, at: datetime, *, source: FoundBy = FoundBy.STREAM) -> bool:
