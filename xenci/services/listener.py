@@ -30,6 +30,8 @@ _LONGEST = timedelta(seconds=60)
 #: a connection that stood for so long was a good one: what ends it is a first failure
 _STEADY = timedelta(minutes=1)
 _BEAT = timedelta(seconds=5)
+#: how often a listener that another one precedes looks whether that one is gone
+TURN = timedelta(seconds=2)
 
 
 def listen(ctx: Context, open_stream: Callable[[], GerritStream], stop: threading.Event) -> None:
@@ -42,7 +44,7 @@ def listen(ctx: Context, open_stream: Callable[[], GerritStream], stop: threadin
                 if is_mine:
                     _hear(ctx, open_stream, stop)
                 else:
-                    stop.wait(2)
+                    stop.wait(TURN.total_seconds())
         except OperationalError as error:
             _LOG.warning("listener.database", error=str(error.orig).strip())
             stop.wait(2)
