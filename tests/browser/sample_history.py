@@ -7,7 +7,7 @@ from tests.browser.sample import Sample
 from tests.browser.sample_builds import BAD, CARRY, GOOD_TESTS, HOSTILE, bad_logs, bad_tests, long_log
 from xenci.store import marks
 from xenci.store.database import Database
-from xenci.store.tables import Base, CommentRow, ProviderRow, StrayRow
+from xenci.store.tables import Base, CommentRow, EventRow, ProviderRow, StrayRow
 
 
 def fill(database: Database, artifacts_dir: Path, now: datetime) -> Sample:
@@ -167,7 +167,15 @@ def _running(s: Sample) -> None:
     )  # fmt: skip
     s.phases(build, "tree", "nova", "tempest")
     s.artifact(build, "logs/tempest.log", long_log(build.started_at or s.now, 300))
-    waiting = s.buildset(s.change("api: name the field", ago=2), "waiting", ago=2, state="running")
+    named = s.change("api: name the field", ago=2)
+    waiting = s.buildset(named, "waiting", ago=2, state="running", found_by="reconcile")
+    s.session.add(
+        EventRow(
+            received_at=s.minutes(1.5), source="reconcile", type="found", payload={}, change=named.change.number,
+            patchset=1, outcome="Found by looking at the change: started buildset 8.",
+        )
+    )  # fmt: skip
+    marks.set_watermark(s.session, "reconcile", at=s.minutes(3))
     queued = s.build(waiting, "waiting", ago=1, lasted=None, state="queued", doing="waits for a node of label xen")
     queued.started_at = None
     queued.tree_sha = None

@@ -28,7 +28,17 @@ from xenci.store import marks
 from xenci.store.database import Database
 from xenci.store.tables import NodeRow, TestRow
 
-PAGES = ("/", "/builds", "/builds?since=all", "/trends", "/nodes", "/health")
+PAGES = (
+    "/",
+    "/builds",
+    "/builds?since=all",
+    "/queue",
+    "/events",
+    "/events?view=found",
+    "/trends",
+    "/nodes",
+    "/health",
+)
 
 
 def read(world: World, path: str, status: int = 200) -> Page:
@@ -239,6 +249,33 @@ def test_health_names_what_wants_a_person_with_its_remedy(world: World) -> None:
     assert "1 thing wants a person: The quota of cb is full" in words
     assert "raise the quota, or lower max_servers of cb" in words
     assert "Gerrit answers 503" in words
+
+
+def test_the_queue_says_what_waits_and_why(world: World) -> None:
+    page = read(world, "/queue")
+    change = world.sample.changes["waiting"]
+    assert f"1 build waits, 1 running; the next is {change},1" in page.words
+    assert "xen: 1 ready, 1 being made, 1 of 4 in use" in page.words
+    assert "A node of xen is ready: it starts in a moment." in page.words
+    twin = world.client.get("/api/queue").json()
+    assert [(one["place"], one["change"], one["label"]) for one in twin["waiting"]] == [(1, f"{change},1", "xen")]
+    assert [one["doing"] for one in twin["running"]] == ["Tempest runs"]
+
+
+def test_the_events_say_what_became_of_each_and_what_was_missed(world: World) -> None:
+    page = read(world, "/events")
+    assert "in 30 days was missed by the stream and found all the same" in page.words
+    assert "only documentation files" in page.words
+    found = read(world, "/events?view=found")
+    assert "Found by looking at the change: started buildset 8." in found.words
+    assert "patchset-created" not in found.words
+    one = read(world, f"/events?change={world.sample.changes['waiting']}")
+    assert "of all changes" in one.words
+    assert "No event matches" in read(world, "/events?change=1").words
+    twin = world.client.get("/api/events?view=found").json()
+    assert [row["source"] for row in twin["events"]] == ["reconcile"]
+    assert sum(day["missed"] for day in twin["found"]) == 1
+    assert twin["older"] is None
 
 
 def test_healthz_is_well_while_the_loops_beat_and_503_with_reasons_when_not(world: World) -> None:

@@ -46,6 +46,10 @@ class FakeGerrit:
         self.down: XenciError | None = None
         #: raised by `review` after it was taken
         self.forgetful: XenciError | None = None
+        #: members of the groups that we may see
+        self.groups: dict[str, list[Account]] = {}
+        #: lines of the events-log plugin; None where the server has none
+        self.events_log: list[bytes] | None = None
         self._streams: list[FakeStream] = []
 
     # what people do
@@ -152,6 +156,18 @@ class FakeGerrit:
         self._answer()
         return tuple(self._view(one) for one in self.changes.values() if one.patchsets[-1].key == key)
 
+    def group_members(self, group: str) -> tuple[Account, ...]:
+        self._answer()
+        if group not in self.groups:
+            raise NotFound(f"group {group}")
+        return tuple(self.groups[group])
+
+    def missed_events(self, *, since: datetime) -> Iterator[bytes] | None:
+        self._answer()
+        if self.events_log is None:
+            return None
+        return iter([one for one in self.events_log if json.loads(one)["eventCreatedOn"] >= since.timestamp()])
+
     def review(self, number: int, sha: str, *, message: str, vote: int | None, tag: str, project: str = "") -> None:
         self._answer()
         change = self.changes.get(number)
@@ -206,8 +222,11 @@ class FakeGerrit:
     def _tell(self, kind: str, patchset: Patchset, **more: Account | str) -> None:
         raw = event(kind, patchset, at=self.clock())
         raw |= {key: _person(one) if isinstance(one, Account) else one for key, one in more.items()}
+        line = json.dumps(raw).encode()
+        if self.events_log is not None:
+            self.events_log.append(line)
         for stream in self._streams:
-            stream.packets.put(json.dumps(raw).encode())
+            stream.packets.put(line)
 
 
 class FakeStream:

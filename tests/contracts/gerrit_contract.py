@@ -204,6 +204,13 @@ class RestContract:
         assert number in [one.patchset.change for one in site.open(site.empty_project, site.project)]
         assert site.open(since=datetime.now(UTC) + LONG_AGO) == []
 
+    def test_a_group_that_we_may_not_see_is_not_found(self, site: Site) -> None:
+        with pytest.raises(NotFound):
+            site.rest.group_members("No such group, with/signs?")
+
+    def test_a_server_without_the_events_log_says_so(self, site: Site) -> None:
+        assert site.rest.missed_events(since=datetime.now(UTC) - LONG_AGO) is None
+
     def test_a_report_is_a_message_of_ours_with_its_tag_and_vote(self, site: Site) -> None:
         number, sha = site.people.push()
         site.rest.review(number, sha, message="Build succeeded (check pipeline).", vote=1, tag=TAG)

@@ -53,7 +53,8 @@ def test_what_was_pushed_while_nobody_listened_is_found(world: World) -> None:
     reconcile(world.ctx)
     (buildset,) = world.buildsets()
     assert buildset.patchset.change.number == change
-    assert outcomes(world) == ["Found by looking through open changes: 1 run(s) started."]
+    assert outcomes(world) == [f"Found by looking at the change: started buildset {buildset.id}."]
+    assert buildset.found_by == "reconcile"
 
 
 def test_documentation_is_not_run_and_its_patchset_says_why(world: World) -> None:

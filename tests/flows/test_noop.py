@@ -39,6 +39,7 @@ def test_it_is_reported_at_once_and_votes_in_a_sandbox_only(noop: World, project
     (posted,) = noop.reports()
     assert (posted.state, posted.vote) == ("posted", vote)
     assert "Nothing was run" in posted.message
+    assert "Tested:" not in posted.message
 
 
 def test_it_counts_in_no_criterion_and_in_no_trend(noop: World) -> None:

@@ -233,3 +233,10 @@ def replaced(raw: Any, path: list[int], value: Any) -> Any:
 @given(line=st.sampled_from(RECORDED), path=st.lists(st.integers(0, 20), min_size=1, max_size=3), value=ANYTHING)
 def test_a_line_with_a_part_of_another_kind_never_raises(line: bytes, path: list[int], value: Any) -> None:
     check(json.dumps(replaced(json.loads(line), path, value)).encode())
+
+
+@pytest.mark.parametrize("number", [b"1e999", b"-1e999"])
+def test_a_number_that_the_database_could_not_keep_counts_as_missing(number: bytes) -> None:
+    event = parse_event(b'{"type":"x","a":[' + number + b",1.5]}")
+    assert isinstance(event, Event)
+    assert event.raw["a"] == [None, 1.5]

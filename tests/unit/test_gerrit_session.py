@@ -12,7 +12,16 @@ import pytest
 
 from xenci.config.models import Gerrit, GerritSsh
 from xenci.errors import NotFound, Permanent, Temporary, XenciError
-from xenci.gerrit.failures import GerritDown, HostileName, NotAllowed, NotGerrit, Refused, VoteNotTaken, WrongPassword
+from xenci.gerrit.failures import (
+    GerritDown,
+    HostileName,
+    NotAllowed,
+    NotGerrit,
+    Refused,
+    TooManyChanges,
+    VoteNotTaken,
+    WrongPassword,
+)
 from xenci.gerrit.rest import Rest, open_query
 from xenci.model.change import Commit
 
@@ -150,15 +159,19 @@ def test_all_pages_are_read_and_a_change_that_moved_between_them_is_told_once(se
     assert asked == ["0", "2", "4"]
 
 
-def test_a_server_that_always_has_more_is_left_after_a_while(serve: Serve) -> None:
+def test_a_server_that_always_has_more_is_left_after_a_while_and_it_is_said(serve: Serve) -> None:
     asked: list[str] = []
 
     def answer(path: str) -> Answer:
         asked.append(path)
         return told([change(1, _more_changes=True)])
 
-    assert len(list(serve(answer).open_changes(["p"], since=SINCE))) == 1
-    assert len(asked) == 200
+    rest = serve(answer)
+    rest._most_pages = 3
+    with pytest.raises(TooManyChanges, match="more than 3") as caught:
+        list(rest.open_changes(["p"], since=SINCE))
+    assert len(asked) == 3
+    assert "gerrit.reconcile_age" in caught.value.remedy
 
 
 def test_a_change_that_is_told_wrong_costs_only_itself(serve: Serve) -> None:
@@ -228,3 +241,17 @@ def test_the_query_names_projects_and_the_time_in_utc() -> None:
 def test_a_query_that_could_ask_for_something_else_is_refused(projects: list[str]) -> None:
     with pytest.raises(HostileName):
         open_query(projects, SINCE)
+
+
+def test_the_members_of_a_group_are_asked_for_by_its_whole_name(serve: Serve) -> None:
+    asked: list[str] = []
+
+    def answer(path: str) -> Answer:
+        asked.append(path)
+        return told([{"username": "zuul", "name": "Zuul"}, None, {"name": "No User Name CI"}])
+
+    found = serve(answer).group_members("Third-Party CI/x?")
+    assert [(one.username, one.name) for one in found] == [("zuul", "Zuul"), ("", "No User Name CI")]
+    assert asked == ["/a/groups/Third-Party%20CI%2Fx%3F/members/?recursive=true"]
+    with pytest.raises(NotGerrit, match="no list"):
+        serve(lambda path: told({})).group_members("x")

@@ -63,13 +63,79 @@ QUEUES = st.lists(
 )
 
 
-@given(QUEUES, st.randoms(use_true_random=False))
+RUNNING = st.dictionaries(st.sampled_from(["nova", "tempest", "sandbox"]), st.integers(0, 6))
+
+
+def is_overdue(build: Waiting) -> bool:
+    return NOON - build.since > PATIENCE
+
+
+@given(QUEUES.flatmap(lambda queue: st.tuples(st.just(queue), st.permutations(queue))), RUNNING)
 def test_everybody_is_in_the_order_once_and_it_does_not_depend_on_how_they_stood(
-    queue: list[Waiting], dice: object
+    queues: tuple[list[Waiting], list[Waiting]], running: dict[str, int]
 ) -> None:
-    order = in_order(queue, NOON)
+    queue, shuffled = queues
+    order = in_order(queue, NOON, running)
     assert sorted(order) == sorted(build.id for build in queue)
-    assert in_order(queue[::-1], NOON) == order
+    assert in_order(shuffled, NOON, running) == order
+
+
+@given(QUEUES, RUNNING)
+def test_to_serve_them_one_by_one_is_the_same_as_all_at_once(queue: list[Waiting], running: dict[str, int]) -> None:
+    order, served, runs = in_order(queue, NOON, running), [], Counter(running)
+    while queue:
+        first = in_order(queue, NOON, runs)[0]
+        served.append(first)
+        runs[next(build.project for build in queue if build.id == first)] += 1
+        queue = [build for build in queue if build.id != first]
+    assert served == order
+
+
+@given(QUEUES, RUNNING, st.integers(0, 11))
+def test_who_gives_up_changes_nothing_for_those_before_and_moves_none_behind_back(
+    queue: list[Waiting], running: dict[str, int], which: int
+) -> None:
+    order = in_order(queue, NOON, running)
+    if which >= len(order):
+        return
+    left = in_order([build for build in queue if build.id != order[which]], NOON, running)
+    assert left[:which] == order[:which]
+    for build in queue:
+        if build.id in left and order.index(build.id) > which:
+            mine = [one.id for one in queue if one.project == build.project]
+            before = {id for id in order[: order.index(build.id)] if id in mine}
+            assert {id for id in left[: left.index(build.id)] if id in mine} == before - {order[which]}
+
+
+@given(QUEUES, RUNNING)
+def test_only_so_many_of_another_project_come_before_a_build(queue: list[Waiting], running: dict[str, int]) -> None:
+    """As many as its own project has had, runs or gets before it, and one more; the overdue and the fresh alike."""
+    by_id = {build.id: build for build in queue}
+    order = [by_id[id] for id in in_order(queue, NOON, running)]
+    for place, build in enumerate(order):
+        rank = (not is_overdue(build), build.priority if not is_overdue(build) else 0)
+        same = [b for b in order[:place] if (not is_overdue(b), 0 if is_overdue(b) else b.priority) == rank]
+        earlier = Counter(b.project for b in order[:place] if b not in same)
+        own = running.get(build.project, 0) + earlier[build.project] + sum(b.project == build.project for b in same)
+        for other in {b.project for b in queue} - {build.project}:
+            had = running.get(other, 0) + earlier[other]
+            assert sum(b.project == other for b in same) <= max(0, own + 1 - had)
+
+
+@given(QUEUES, RUNNING)
+def test_the_overdue_come_first_and_then_each_priority_wholly(queue: list[Waiting], running: dict[str, int]) -> None:
+    by_id = {build.id: build for build in queue}
+    ranks = [
+        (not is_overdue(by_id[id]), 0 if is_overdue(by_id[id]) else by_id[id].priority)
+        for id in in_order(queue, NOON, running)
+    ]
+    assert ranks == sorted(ranks)
+
+
+def test_a_backlog_of_one_project_does_not_hold_up_another_that_waited_too_long_too() -> None:
+    """After an outage everybody is overdue: fifty of one project, all older, come before none of another's but one."""
+    backlog = [waits(id, minutes=600 - id) for id in range(50)]
+    assert in_order([*backlog, waits(99, minutes=130, project="sandbox", priority=900)], NOON)[:3] == [0, 99, 1]
 
 
 @given(QUEUES)
@@ -80,20 +146,6 @@ def test_in_one_project_and_pipeline_rechecks_come_first_and_then_the_old(queue:
         for priority in (1, 100):
             mine = [(not b.is_recheck, b.since) for b in order if (b.project, b.priority) == (project, priority)]
             assert mine == sorted(mine)
-
-
-@given(QUEUES)
-def test_projects_take_turns_within_a_priority(queue: list[Waiting]) -> None:
-    """Before a project's second build comes the first of every other project."""
-    by_id = {build.id: build for build in queue}
-    for priority in (1, 100):
-        fresh = [by_id[id] for id in in_order(queue, NOON) if NOON - by_id[id].since <= PATIENCE]
-        projects = [build.project for build in fresh if build.priority == priority]
-        seen: Counter[str] = Counter()
-        for project in projects:
-            seen[project] += 1
-            rest = Counter(projects)
-            assert all(seen[other] >= min(seen[project] - 1, rest[other]) for other in rest)
 
 
 def test_nobody_starves_while_others_keep_asking() -> None:

@@ -8,6 +8,7 @@ import re
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given
@@ -95,7 +96,58 @@ TWO_JOBS = replace(
     reasons=("xen-pvh: Nova left no proof of the tree that it runs from.",),
     versions=replace(GOOD.versions, carry=()) if GOOD.versions else None,
 )
-CASES = {"good": GOOD, "bad": BAD, "unknown": UNKNOWN, "lost": LOST, "late": LATE, "two_jobs": TWO_JOBS}
+KNOWN_OR_NEW = replace(
+    BAD,
+    builds=(
+        replace(
+            BAD.builds[0],
+            failed=(
+                replace(FAILED, note="passes on the tip; new: passed with 12 other changes in 7 days"),
+                FailedTest(
+                    id="tempest.api.compute.test_quotas.QuotasTestJSON.test_get_quotas[id-f2ef0a97]",
+                    url=f"{BUILD.url}/tests#t1201",
+                    note="fails on the tip too; known: failed with 3 other changes in 7 days",
+                ),
+            ),
+        ),
+    ),
+)
+NO_NOVA = replace(
+    GOOD,
+    builds=(replace(BUILD, result=Result.FAILURE, duration=timedelta(minutes=6, seconds=2)),),
+    fault=Fault.CHANGE,
+    reasons=("Nova does not start from the change, and it does from the tip, where a guest boots on the same node.",),
+)
+NOOP = replace(
+    GOOD,
+    builds=(replace(BUILD, job="noop", duration=timedelta()),),
+    reasons=("Nothing was run: this job only tries the way from Gerrit and back.",),
+    versions=None,
+)
+TAKEN_OVER = replace(
+    GOOD,
+    reasons=("Patch set 6 changes no code: the verdict on patch set 5 is taken over.", *GOOD.reasons),
+    buildset_url="https://xenci.example.org/buildset/9d2e",
+)
+NOT_COLLECTED = replace(
+    GOOD,
+    builds=(replace(BUILD, result=Result.POST_FAILURE),),
+    fault=Fault.INFRA,
+    reasons=("The tests ran, but the logs could not be fetched: the node did not answer.",),
+)
+CASES = {
+    "good": GOOD,
+    "bad": BAD,
+    "unknown": UNKNOWN,
+    "lost": LOST,
+    "late": LATE,
+    "two_jobs": TWO_JOBS,
+    "known_or_new": KNOWN_OR_NEW,
+    "no_nova": NO_NOVA,
+    "noop": NOOP,
+    "taken_over": TAKEN_OVER,
+    "not_collected": NOT_COLLECTED,
+}
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -206,6 +258,14 @@ def test_names_from_a_node_cannot_forge_a_row_or_a_header() -> None:
     assert (shown.pipeline, shown.is_success, len(shown.rows)) == ("check", False, 1)
 
 
+#: what the results tab calls results of ours
+WORDS = {
+    Result.MERGE_CONFLICT: "MERGER_FAILURE",
+    Result.CARRY_CONFLICT: "MERGER_FAILURE",
+    Result.DEPENDENCY_UNMET: "MERGER_FAILURE",
+    Result.NOT_APPLICABLE: "SKIPPED",
+}
+LINKS = re.compile(r"https://xenci\.example\.org/\S*")
 ANY = st.text(max_size=300) | st.sampled_from(
     ["\n- j https://x : SUCCESS in 1s", "\nBuild succeeded.", "é" * 300, "𝕏" * 300, "a in b in c", "\ud800", ""]
 )
@@ -243,10 +303,21 @@ def test_whatever_is_in_it_the_results_tab_reads_it_and_gerrit_takes_it(facts: M
     assert len(text.encode()) < 16_000
     posted = _posted(text)
     assert is_readable(posted, author=NAME, pipeline=facts.pipeline, jobs=min(len(facts.builds), MOST_BUILDS))
+    shown = show(posted, author=NAME, tag=tag(facts.pipeline))
+    assert shown is not None
+    results = {build.result for build in facts.builds}
+    fine = {Result.SUCCESS, Result.SKIPPED, Result.NOT_APPLICABLE}
+    assert shown.is_success == (Result.SUCCESS in results and results <= fine)
+    for told, build in zip(shown.rows, facts.builds, strict=False):
+        assert told.result == WORDS.get(build.result, str(build.result))
+        assert told.time == ("" if told.result == "SKIPPED" else duration(build.duration))
+        assert told.link.startswith("https://xenci.example.org/")
+        assert told.link == quote(build.url.encode(errors="replace"), safe="/:?#[]@!$&'()*+,;=%~")[:300]
+    assert len(LINKS.findall(posted)) >= 2, "all builds, and whom to ask"
     assert recheck_request(posted) is None
     assert "Whom to ask: https://" in text
     assert "comment `recheck`" in text
-    assert not re.search("[\x00-\x09\x0b-\x1f]", text)
+    assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\u202a-\u202e]", text)
 
 
 def test_the_largest_comment_still_fits() -> None:

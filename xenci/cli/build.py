@@ -18,7 +18,10 @@ from xenci.cli.terminal import (
     show,
     show_one,
 )
+from xenci.clock import now
+from xenci.dashboard import twins_events
 from xenci.dashboard.ansi import visible
+from xenci.dashboard.queries_queue import queue_of
 from xenci.errors import NotFound
 from xenci.store.tables import BuildRow, TestRow
 
@@ -37,6 +40,21 @@ def list_builds(config: ConfigOption = None, json: JsonOption = False, limit: Li
         columns=("id", "change", "job", "attempt", "state", "doing", "result", "fault", "node", "started_at"),
         empty="no build yet",
     )
+
+
+@app.command()
+def queue(config: ConfigOption = None, json: JsonOption = False) -> None:
+    """Show what waits, in the order in which it will start, with the reason; then what runs."""
+    settings = read_settings(config)
+    with open_ready(settings).session() as session:
+        found = twins_events.queue(queue_of(session, settings, now()))
+    if json:
+        show_one(found, as_json=True)
+        return
+    waits = ("place", "id", "change", "project", "job", "priority", "trigger", "since", "why")
+    show(found["waiting"], as_json=False, columns=waits, empty="nothing waits")
+    runs = ("id", "change", "project", "job", "started_at", "doing")
+    show(found["running"], as_json=False, columns=runs, empty="nothing runs")
 
 
 @app.command("show")
@@ -142,6 +160,23 @@ def cancel(
         row = find(session, build)
         said = cancel_by_hand(session, row, who=getpass.getuser(), reason=reason)
     typer.echo(said)
+
+
+@app.command()
+def requeue(
+    build: BuildArgument,
+    reason: Annotated[str, typer.Option("--reason", "-r", help="Why; kept in the audit.")] = "",
+    config: ConfigOption = None,
+) -> None:
+    """Run again what a build ran that was cancelled or ended by a fault of ours: a new run of the same patch set."""
+    from xenci.services.requeue import requeue as again
+
+    settings = read_settings(config)
+    with open_ready(settings).session() as session:
+        row = find(session, build)
+        made, is_new = again(session, row, who=getpass.getuser(), reason=reason, at=now())
+        said = f"buildset {made.id}: {settings.web.public_url}buildset/{made.uuid}"
+    typer.echo(said if is_new else f"it waits or runs already as {said}")
 
 
 def find(session: Session, build: str) -> BuildRow:

@@ -1,6 +1,7 @@
 """`xenci event`: what Gerrit told us, and what became of it."""
 
 import getpass
+from datetime import timedelta
 from typing import Annotated
 
 import typer
@@ -8,6 +9,8 @@ from sqlalchemy import select
 
 from xenci.cli.terminal import ConfigOption, JsonOption, LimitOption, database_of, show
 from xenci.clock import now
+from xenci.dashboard.queries_events import found_by_day
+from xenci.dashboard.twins_events import day_of
 from xenci.errors import NotFound, Permanent
 from xenci.services.engine import defer
 from xenci.store.marks import audit
@@ -45,6 +48,19 @@ def list_events(
         ]
     columns = ("id", "received_at", "source", "type", "change", "outcome")
     show(rows, as_json=json, columns=columns, empty="no event yet")
+
+
+@app.command()
+def missed(
+    config: ConfigOption = None,
+    json: JsonOption = False,
+    days: Annotated[int, typer.Option(min=1, max=3650, help="Count the runs of so many days.")] = 30,
+) -> None:
+    """Count for each day the runs that no event of the stream announced, and that were found all the same."""
+    with database_of(config).session() as session:
+        rows = [day_of(day) for day in found_by_day(session, since=now() - timedelta(days=days))]
+    columns = ("day", "stream", "events_log", "reconcile", "operator", "missed")
+    show(rows, as_json=json, columns=columns, empty="no run in that time")
 
 
 @app.command()

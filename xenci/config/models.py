@@ -94,12 +94,18 @@ class Gerrit(Model):
     git_url: str | None = None
     #: user names that are CIs: their comments never trigger
     ignored_users: tuple[str, ...] = ("zuul",)
+    #: groups in Gerrit whose members are CIs; our account must be allowed to see them
+    ignored_groups: tuple[str, ...] = ()
     #: names that end like this are CIs too
     ignored_names: Pattern = r"\bCI$"
-    #: how often all open changes are looked through
+    #: how often open changes are looked through: those that were touched since the last whole look
     reconcile_every: Duration = timedelta(minutes=5)
-    #: how far back an open change may have been touched to be looked at
+    #: how much farther back that goes: more than our clock and Gerrit's differ
+    reconcile_margin: Duration = timedelta(hours=1)
+    #: how far back the first look goes, one a day, and the one after a change of the triggers
     reconcile_age: Duration = timedelta(days=7)
+    #: most requests a second while open changes are looked through
+    requests_per_second: float = Field(default=10, gt=0)
     #: wait after an upload, as Gerrit may answer inconsistently at first
     settle: Duration = timedelta(seconds=3)
     #: projects that are there to try a CI: noop jobs vote here, and nothing here counts in a criterion

@@ -31,6 +31,10 @@ class HostKeyChanged(Permanent):
     """Gerrit's SSH host key is not the pinned one."""
 
 
+class TooManyChanges(Permanent):
+    """More open changes match than are looked through."""
+
+
 class VoteNotTaken(Permanent):
     """Gerrit took a comment, but not its vote."""
 

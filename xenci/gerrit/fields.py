@@ -1,11 +1,12 @@
 """Reads fields out of JSON that Gerrit, or somebody who speaks in its place, has written.
 
 Any field may be missing or of another kind. Strings lose what PostgreSQL cannot keep (NUL, half surrogates); numbers
-that no column could hold count as missing. Nothing here raises, but `clean`, which says so.
+that no column could hold, such as an infinity, count as missing. Nothing here raises, but `clean`, which says so.
 """
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from math import isfinite
 from typing import Any
 
 EPOCH = datetime.fromtimestamp(0, UTC)
@@ -16,12 +17,15 @@ _LATEST = 7_258_118_400
 
 
 def clean(value: Any, depth: int = 0) -> Any:
-    """Return the same JSON with every string storable. Raises ValueError if it is nested too deeply."""
+    """Return the same JSON with every string and number storable. Raises ValueError if it is nested too deeply."""
     if depth > _DEPTH:
         raise ValueError("nested too deeply")
     match value:
         case str():
             return storable(value)
+        case float() if not isfinite(value):
+            # 1e999 is JSON, and the database takes no infinity
+            return None
         case dict():
             return {storable(key): clean(item, depth + 1) for key, item in value.items()}
         case list():

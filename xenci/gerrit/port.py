@@ -77,7 +77,8 @@ class GerritRest(Protocol):
     def open_changes(self, projects: Sequence[str], *, since: datetime) -> Iterator[ChangeView]:
         """Yield each open change of these projects that was touched since then, the latest first, each once.
 
-        A project is a name, or a regular expression for whole names.
+        A project is a name, or a regular expression for whole names. Raises TooManyChanges if there are more than can
+        be looked through.
         """
 
     def commit(self, number: int, sha: str, *, project: str = "") -> Commit:
@@ -88,6 +89,12 @@ class GerritRest(Protocol):
 
     def changes_of_key(self, key: str) -> tuple[ChangeView, ...]:
         """Return the changes, open or not, that have this Change-Id, in whatever project and branch."""
+
+    def missed_events(self, *, since: datetime) -> Iterator[bytes] | None:
+        """Return the lines of the stream since then from the server's own log of them, None if it keeps none."""
+
+    def group_members(self, group: str) -> tuple[Account, ...]:
+        """Return who is in a group, those of the groups in it too. Raises NotFound if there is none that we may see."""
 
     def review(self, number: int, sha: str, *, message: str, vote: int | None, tag: str, project: str = "") -> None:
         """Post a comment, with a Verified vote unless it is None. Not idempotent: look for it first."""

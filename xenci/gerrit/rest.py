@@ -9,24 +9,24 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from typing import Any
 from urllib.parse import quote
 
-import structlog
 from gerrit import GerritClient
 from gerrit.changes.revision import GerritChangeRevision
 
 from xenci.config.models import Gerrit
 from xenci.errors import NotFound
 from xenci.gerrit.changes import OPTIONS, Comments, comments_by_message, view
-from xenci.gerrit.failures import HostileName, NotGerrit, VoteNotTaken
+from xenci.gerrit.eventslog import events_since
+from xenci.gerrit.failures import HostileName, NotGerrit, TooManyChanges, VoteNotTaken
 from xenci.gerrit.fields import clean, sequence, text
+from xenci.gerrit.pace import Pace
 from xenci.gerrit.parse import SHA, account
 from xenci.gerrit.port import ChangeView
 from xenci.gerrit.session import CHECK_URL, Session
 from xenci.model.change import Account, Commit
-
-log = structlog.get_logger(__name__)
 
 LABEL = "Verified"
 _PAGE = 50
@@ -48,12 +48,14 @@ class Rest:
         connect_timeout: timedelta = timedelta(seconds=10),
         timeout: timedelta = timedelta(seconds=60),
         page: int = _PAGE,
+        most_pages: int = _MOST_PAGES,
     ) -> None:
         """`timeout` is the longest silence within one answer; `page` how many changes are asked for at once."""
         self._settings, self._password = settings, password
         self._connect_s, self._read_s = connect_timeout.total_seconds(), timeout.total_seconds()
         self._web = settings.url.rstrip("/") + "/"
-        self._page = page
+        self._page, self._most_pages = page, most_pages
+        self._pace = Pace(settings.requests_per_second)
         self._own = threading.local()
         self._comments: OrderedDict[int, tuple[str, Comments]] = OrderedDict()
         self._lock = threading.Lock()
@@ -75,8 +77,11 @@ class Rest:
         return found
 
     def open_changes(self, projects: Sequence[str], *, since: datetime) -> Iterator[ChangeView]:
-        """See the port. Pages until Gerrit says that there is no more, ten thousand changes at most."""
-        return self._query(open_query(projects, since))
+        """See the port. Pages until Gerrit says that there is no more, evenly in time.
+
+        Raises TooManyChanges after ten thousand.
+        """
+        return self._query(open_query(projects, since), pace=self._pace)
 
     def commit(self, number: int, sha: str, *, project: str = "") -> Commit:
         """See the port. One request."""
@@ -114,16 +119,18 @@ class Rest:
         if vote is not None and (not isinstance(taken, dict) or taken.get(LABEL) != vote):
             raise VoteNotTaken(f"the comment on {number} was taken, its vote {LABEL} {vote:+d} was not")
 
-    def _query(self, query: str) -> Iterator[ChangeView]:
-        """Yield each change that a query finds, once."""
+    def _query(self, query: str, *, pace: Pace | None = None) -> Iterator[ChangeView]:
+        """Yield each change that a query finds, once. Raises TooManyChanges."""
         seen, start = set[int](), 0
-        for _ in range(_MOST_PAGES):
+        for _ in range(self._most_pages):
+            if pace is not None:
+                pace.wait()
             params = {"q": query, "n": self._page, "S": start, "o": list(OPTIONS)}
             found = self._get("/changes/", params=params)
             if not isinstance(found, list):
                 raise NotGerrit("a query for changes brought no list")
             for raw in found:
-                one = self._view(raw) if isinstance(raw, dict) else None
+                one = self._view(raw, pace=pace) if isinstance(raw, dict) else None
                 # a change that is touched between two pages moves the others on: one is told twice
                 if one is not None and one.patchset.change not in seen:
                     seen.add(one.patchset.change)
@@ -131,24 +138,43 @@ class Rest:
             start += len(found)
             if not found or not isinstance(found[-1], dict) or found[-1].get("_more_changes") is not True:
                 return
-        log.warning("gerrit.query.cut", query=query, after=start)
+        remedy = "narrow the projects of the pipelines, or lower gerrit.reconcile_age"
+        raise TooManyChanges(f"more than {start} for {query}", remedy=remedy)
 
-    def _view(self, raw: Mapping[str, Any]) -> ChangeView | None:
+    def missed_events(self, *, since: datetime) -> Iterator[bytes] | None:
+        """See the port. The first answer tells whether the plugin is there."""
+        found = events_since(lambda url: self._session().pieces(url), self._web, since)
+        try:
+            first = next(found, None)
+        except NotFound:
+            return None
+        return iter(()) if first is None else chain([first], found)
+
+    def group_members(self, group: str) -> tuple[Account, ...]:
+        """See the port."""
+        found = self._get(f"/groups/{quote(group, safe='')}/members/", params={"recursive": "true"})
+        if not isinstance(found, list):
+            raise NotGerrit(f"the members of group {group[:80]} are no list", remedy=CHECK_URL)
+        return tuple(account(one) for one in found if isinstance(one, dict))
+
+    def _view(self, raw: Mapping[str, Any], *, pace: Pace | None = None) -> ChangeView | None:
         found = view(raw, {}, web=self._web)
         if found is None:
             return None
         with_comments = [one.id for one in found.messages if _HAS_COMMENTS.search(one.text)]
         if not with_comments:
             return found
-        comments = self._comments_of(found.patchset.change, found.patchset.project, with_comments[-1])
+        comments = self._comments_of(found.patchset.change, found.patchset.project, with_comments[-1], pace)
         return view(raw, comments, web=self._web)
 
-    def _comments_of(self, change: int, project: str, newest: str) -> Comments:
+    def _comments_of(self, change: int, project: str, newest: str, pace: Pace | None) -> Comments:
         """Return a change's patchset-level comments; asked for only when a message brought new ones."""
         with self._lock:
             known = self._comments.get(change)
         if known is not None and known[0] == newest:
             return known[1]
+        if pace is not None:
+            pace.wait()
         try:
             comments = comments_by_message(self._get_object(f"/changes/{_id(change, project)}/comments"))
         except NotFound:
@@ -177,16 +203,21 @@ class Rest:
             words = " ".join(str(error)[:120].split())
             raise NotGerrit(words, remedy=CHECK_URL) from error
 
-    def _client(self) -> GerritClient:
-        if not hasattr(self._own, "client"):
-            session = Session(
+    def _session(self) -> Session:
+        if not hasattr(self._own, "session"):
+            self._own.session = Session(
                 user=self._settings.user,
                 password=self._password,
                 password_from=f"the environment variable {self._settings.password_env}",
                 connect_s=self._connect_s,
                 read_s=self._read_s,
             )
-            self._own.client = GerritClient(base_url=self._web, session=session, timeout=self._read_s)
+        session: Session = self._own.session
+        return session
+
+    def _client(self) -> GerritClient:
+        if not hasattr(self._own, "client"):
+            self._own.client = GerritClient(base_url=self._web, session=self._session(), timeout=self._read_s)
         return self._own.client
 
 

@@ -4,6 +4,7 @@ The client library drops what Gerrit says when it refuses, follows redirects to 
 an answer. Here Gerrit's own words are kept, a redirect is a wrong address, and whatever is not JSON is not Gerrit.
 """
 
+from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -14,6 +15,7 @@ from xenci.errors import NotFound, XenciError
 from xenci.gerrit.failures import GerritDown, NotAllowed, NotGerrit, Refused, WrongPassword
 
 _WORDS = 300
+_PIECE = 64 * 1024
 _OVERLOADED = 429
 CHECK_URL = "Check gerrit.url in the configuration"
 
@@ -33,6 +35,20 @@ class Session(requests.Session):
 
     def request(self, method: str, url: str | bytes, *args: Any, **kwargs: Any) -> requests.Response:
         """Do as requests does, within our time limits, and judge the answer."""
+        return self._judged(method, url, *args, **kwargs)
+
+    def pieces(self, url: str) -> Iterator[bytes]:
+        """Get a text piece by piece, whatever kind its server calls it: the events-log plugin says `text/html`."""
+        where = urlsplit(url).netloc
+        with self._judged("GET", url, may_be_page=True, stream=True) as answer:
+            try:
+                yield from answer.iter_content(_PIECE)
+            except (requests.exceptions.RequestException, OSError) as error:
+                raise GerritDown(f"{where}: {_cause(error)}", remedy=f"{CHECK_URL} and the network") from error
+
+    def _judged(
+        self, method: str, url: str | bytes, *args: Any, may_be_page: bool = False, **kwargs: Any
+    ) -> requests.Response:
         kwargs |= {"timeout": self._timeout, "allow_redirects": False}
         where = f"{method} {urlsplit(_text(url)).path}"
         host = urlsplit(_text(url)).netloc
@@ -44,12 +60,14 @@ class Session(requests.Session):
             raise GerritDown(f"{where} of {host}: no answer within {self._timeout[1]:g} s") from error
         except (requests.exceptions.RequestException, OSError) as error:
             raise GerritDown(f"{host}: {_cause(error)}", remedy=f"{CHECK_URL} and the network") from error
-        if fault := self._fault(answer, f"{where} of {host}"):
+        if fault := self._fault(answer, f"{where} of {host}", may_be_page=may_be_page):
             raise fault
         return answer
 
-    def _fault(self, answer: requests.Response, where: str) -> XenciError | None:
+    def _fault(self, answer: requests.Response, where: str, *, may_be_page: bool) -> XenciError | None:
         status = answer.status_code
+        if status == 200 and may_be_page:
+            return None
         is_page = answer.headers.get("content-type", "").startswith("text/html")
         words = answer.reason if is_page else " ".join(answer.text[:_WORDS].split()) or answer.reason
         detail = f"{where}: {status} {words}"
@@ -59,7 +77,7 @@ class Session(requests.Session):
             user = self.auth[0] if isinstance(self.auth, tuple) else ""
             remedy = f"Put the account's HTTP password (Gerrit: Settings, HTTP Credentials) into {self._password_from}"
             return WrongPassword(f"{user} at {where}", remedy=remedy)
-        if 300 <= status < 400 or is_page:
+        if 300 <= status < 400 or (is_page and not may_be_page):
             told = answer.headers.get("location") or "a web page"
             return NotGerrit(f"{where}: {status}, {told}, where JSON should be", remedy=CHECK_URL)
         if status == 403:

@@ -16,6 +16,19 @@ class TriggerKind(StrEnum):
     OPERATOR = "operator"
 
 
+class FoundBy(StrEnum):
+    """How we learned of a trigger. What no event of the stream announced was missed, and recovered."""
+
+    #: an event of the stream
+    STREAM = "stream"
+    #: the server's own log of its events, read after the stream was lost
+    EVENTS_LOG = "events-log"
+    #: a look at the change in Gerrit
+    RECONCILE = "reconcile"
+    #: an operator asked for it
+    OPERATOR = "operator"
+
+
 class BuildsetState(StrEnum):
     """Where a buildset stands."""
 

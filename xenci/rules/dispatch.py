@@ -2,11 +2,14 @@
 
 A lower priority number is served first. Within it the projects take turns, so that a project with fifty changes holds
 up none with one; and a project's turn goes to a recheck before a new change, to an old wish before a young one. Nodes
-become ready one at a time, so what a project runs already counts as turns that it had. Whoever has waited longer than
-`PATIENCE` goes first, the oldest at the beginning: with every order but age somebody could wait for ever.
+become ready one at a time, so what a project runs already counts as turns that it had, and so does what is served
+before: to serve the whole order at once, or one by one, is the same. Whoever has waited longer than `PATIENCE` goes
+before all others, whatever its priority and kind, as with every order but age somebody could wait for ever; projects
+take turns there too, and a project's turn goes to its oldest.
 """
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -34,22 +37,33 @@ def in_order(
 
     `running` tells how many builds each project runs. Without `now` nobody is told to have waited too long.
     """
-    builds = list(waiting)
-    overdue = [build for build in builds if now is not None and now - build.since > PATIENCE]
-    first = [build.id for build in sorted(overdue, key=lambda build: (build.since, build.id))]
-    late = set(first)
-    return first + _by_turns([build for build in builds if build.id not in late], running or {})
+    groups: dict[int | None, list[Waiting]] = {}
+    for build in waiting:
+        is_overdue = now is not None and now - build.since > PATIENCE
+        groups.setdefault(None if is_overdue else build.priority, []).append(build)
+    turns = Counter(running or {})
+    order = _by_turns(groups.pop(None, []), turns, _by_age)
+    for priority in sorted(key for key in groups if key is not None):
+        order += _by_turns(groups[priority], turns, _by_kind)
+    return order
 
 
-def _by_turns(waiting: Iterable[Waiting], running: Mapping[str, int]) -> list[int]:
-    turns: dict[tuple[int, str], int] = {}
+#: what a project's own builds are sorted by
+_Key = Callable[[Waiting], tuple[bool, datetime, int]]
+
+
+def _by_turns(group: list[Waiting], turns: Counter[str], key: _Key) -> list[int]:
+    """Let the projects take turns, and count these in `turns`."""
     ranked = []
-    for build in sorted(waiting, key=_within_project):
-        key = (build.priority, build.project)
-        turn = turns[key] = turns.get(key, running.get(build.project, 0) - 1) + 1
-        ranked.append(((build.priority, turn, not build.is_recheck, build.since, build.id), build.id))
+    for build in sorted(group, key=key):
+        ranked.append(((turns[build.project], key(build)), build.id))
+        turns[build.project] += 1
     return [number for _, number in sorted(ranked)]
 
 
-def _within_project(build: Waiting) -> tuple[int, bool, datetime, int]:
-    return build.priority, not build.is_recheck, build.since, build.id
+def _by_kind(build: Waiting) -> tuple[bool, datetime, int]:
+    return not build.is_recheck, build.since, build.id
+
+
+def _by_age(build: Waiting) -> tuple[bool, datetime, int]:
+    return False, build.since, build.id

@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from xenci.clock import now
 from xenci.errors import NotFound, Permanent
-from xenci.model.build import BuildsetState, BuildState, TriggerKind
+from xenci.model.build import BuildsetState, BuildState, FoundBy, TriggerKind
 from xenci.model.outcome import Fault, Result
 from xenci.rules.relevance import refuse
 from xenci.services.consider import save_patchset
@@ -50,6 +50,7 @@ def run_by_hand(ctx: Context, change: str, *, pipeline: str, who: str) -> list[B
                 trigger=TriggerKind.OPERATOR,
                 trigger_key=f"{patchset.label}:{name}:operator:{secrets.token_hex(4)}",
                 asked_by=who,
+                found_by=FoundBy.OPERATOR,
                 uuid=secrets.token_hex(16),
                 state=BuildsetState.NEW,
                 reasons=[],

@@ -17,13 +17,14 @@ from sqlalchemy.orm import Session
 from xenci.errors import NotFound
 from xenci.gerrit.parse import parse_event
 from xenci.gerrit.port import ChangeView, Event
-from xenci.model.build import BuildsetState, BuildState, TriggerKind
-from xenci.model.change import Patchset
+from xenci.model.build import BuildsetState, BuildState, FoundBy, TriggerKind
+from xenci.model.change import Account, Patchset
 from xenci.model.outcome import Fault, Result
 from xenci.rules.recheck import recheck_request
 from xenci.rules.trigger import Decision, Heard, Ignore, KnownRun, Run, Seen, decide, is_ci, reconcile
 from xenci.services.context import Context
 from xenci.services.engine import defer
+from xenci.services.groups import Cis
 from xenci.store.marks import clear_alarm
 from xenci.store.tables import BuildRow, BuildsetRow, ChangeRow, CommentRow, EventRow, PatchsetRow
 
@@ -32,6 +33,11 @@ _LOG = structlog.get_logger()
 WITHDRAWN = "withdrawn: "
 #: first half of the advisory lock of a change; the second is its number
 _LOCK = 0x636F6E73
+#: what a run is known by counts as the best that announced it
+_LESS_THAN = {
+    FoundBy.STREAM: (FoundBy.EVENTS_LOG, FoundBy.RECONCILE),
+    FoundBy.EVENTS_LOG: (FoundBy.RECONCILE,),
+}
 
 
 def consider(ctx: Context, number: int) -> None:
@@ -61,7 +67,8 @@ def _project(session: Session, number: int) -> str:
 def consider_view(ctx: Context, view: ChangeView) -> list[int]:
     """Start the runs that a change lacks, as Gerrit shows it; return the ids of new buildsets."""
     patchset = view.patchset
-    me, gerrit, pipelines = ctx.me, ctx.settings.gerrit, ctx.settings.pipelines
+    me, pipelines = ctx.me, ctx.settings.pipelines
+    gerrit = ctx.groups.cis(ctx.settings.gerrit)
     with ctx.database.session() as session:
         # the stream's look and the reconciliation's must not find the same recheck at once
         session.execute(
@@ -73,18 +80,19 @@ def consider_view(ctx: Context, view: ChangeView) -> list[int]:
             carry = f"carry:{patchset.project}:{patchset.branch}:{patchset.change}"
             for key in (carry, f"vote:{patchset.change}", f"tree:{patchset.change}"):
                 clear_alarm(session, key, at=ctx.clock())
-        _save_comments(session, view, ctx)
+        _save_comments(session, view, me, gerrit)
         withdraw_outdated(ctx, session, patchset)
         known = _known_runs(session, patchset.change)
         new: list[int] = []
         for event in _unanswered(session, patchset.change):
             decision = decide(_heard(event, view), pipelines, me, gerrit, known)
-            started = _start(ctx, session, row, decision)
+            started = _start(ctx, session, row, decision, FoundBy(event.source))
             new += started
             event.outcome = _outcome(decision, started)
         decision = reconcile(Seen(patchset=patchset, messages=view.messages), pipelines, me, gerrit, known)
         if not new:
-            new = _start(ctx, session, row, decision)
+            new = _start(ctx, session, row, decision, FoundBy.RECONCILE)
+            _note(ctx, session, patchset, new)
         if isinstance(decision, Ignore) and not _runs_of(known, patchset.number) and not new:
             row.not_run = decision.reason
         else:
@@ -171,7 +179,7 @@ def withdraw(ctx: Context, session: Session, buildset: BuildsetRow, reason: str)
     _LOG.info("buildset.withdrawn", buildset=buildset.id, reason=reason)
 
 
-def _start(ctx: Context, session: Session, row: PatchsetRow, decision: Decision) -> list[int]:
+def _start(ctx: Context, session: Session, row: PatchsetRow, decision: Decision, found_by: FoundBy) -> list[int]:
     """Make the buildsets of a decision, those that exist left as they are; return the ids of new ones."""
     if isinstance(decision, Ignore):
         return []
@@ -185,6 +193,7 @@ def _start(ctx: Context, session: Session, row: PatchsetRow, decision: Decision)
                 trigger=run.kind,
                 trigger_key=run.key,
                 asked_by=run.asked_by,
+                found_by=found_by,
                 uuid=secrets.token_hex(16),
                 state=BuildsetState.NEW,
                 triggered_at=run.triggered_at,
@@ -196,8 +205,38 @@ def _start(ctx: Context, session: Session, row: PatchsetRow, decision: Decision)
         if made_id is not None:
             made.append(made_id)
             defer(session, "prepare", made_id, after=_settling(ctx, run))
-            _LOG.info("buildset.created", buildset=made_id, trigger=run.key)
+            _LOG.info("buildset.created", buildset=made_id, trigger=run.key, found_by=found_by)
+        else:
+            _announce(session, run.key, found_by)
     return made
+
+
+def _announce(session: Session, key: str, by: FoundBy) -> None:
+    """Take note that a run that a look had found was announced after all: it was early, the event not lost."""
+    worse = _LESS_THAN.get(by, ())
+    if worse:
+        query = update(BuildsetRow).where(BuildsetRow.trigger_key == key, BuildsetRow.found_by.in_(worse))
+        session.execute(query.values(found_by=by))
+
+
+def _note(ctx: Context, session: Session, patchset: Patchset, new: list[int]) -> None:
+    """Write down that a run was found by looking, not heard."""
+    if new:
+        session.add(
+            EventRow(
+                received_at=ctx.clock(),
+                source=FoundBy.RECONCILE,
+                type="found",
+                payload={},
+                change=patchset.change,
+                patchset=patchset.number,
+                outcome=f"Found by looking at the change: started {_named(new)}.",
+            )
+        )
+
+
+def _named(buildsets: Sequence[int]) -> str:
+    return ", ".join(f"buildset {one}" for one in buildsets)
 
 
 def _settling(ctx: Context, run: Run) -> timedelta:
@@ -241,18 +280,17 @@ def _outcome(decision: Decision, started: list[int]) -> str:
     if isinstance(decision, Ignore):
         return decision.reason
     if started:
-        return f"Started {', '.join(f'buildset {one}' for one in started)}."
+        return f"Started {_named(started)}."
     return "Its run exists already."
 
 
-def _save_comments(session: Session, view: ChangeView, ctx: Context) -> None:
+def _save_comments(session: Session, view: ChangeView, me: Account, gerrit: Cis) -> None:
     """Keep the messages that count for the criteria: who asked for a run, and what we said ourselves."""
-    me = ctx.me
     is_open = view.patchset.status == "NEW"
     for message in view.messages:
         is_ours = bool(me.username) and message.author.username == me.username
         if not is_ours and (
-            is_ci(message.author, me, ctx.settings.gerrit) or recheck_request(message.text, message.comments) is None
+            is_ci(message.author, me, gerrit) or recheck_request(message.text, message.comments) is None
         ):
             continue
         session.execute(

@@ -19,6 +19,7 @@ from xenci.host.port import Host
 from xenci.model.change import Account
 from xenci.providers.port import Provider
 from xenci.providers.registry import open_provider
+from xenci.services.groups import CiGroups
 from xenci.services.hosts import HostCache
 from xenci.services.keys import ensure_node_key
 from xenci.store.database import Database, open_database
@@ -43,10 +44,13 @@ class Context:
     public_key: str
     #: connections kept between steps
     hosts: HostCache = field(init=False)
+    #: who is a CI
+    groups: CiGroups = field(init=False)
     _me: Account | None = None
 
     def __post_init__(self) -> None:
         self.hosts = HostCache(self.connect)
+        self.groups = CiGroups(self.gerrit, self.database, self.clock)
 
     @property
     def me(self) -> Account:

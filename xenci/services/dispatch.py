@@ -1,19 +1,17 @@
 """Gives waiting builds to ready nodes, in the order that `rules/dispatch.py` says."""
 
-from collections import Counter
-
 import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from xenci.model.build import BuildsetState, BuildState, TriggerKind
-from xenci.rules.dispatch import Waiting, in_order
+from xenci.model.build import BuildsetState, BuildState
 from xenci.services.context import Context, free_gb
 from xenci.services.engine import defer, nudge
 from xenci.services.fence import fenced
 from xenci.services.pool import claim
 from xenci.store.marks import clear_alarm, raise_alarm
-from xenci.store.tables import BuildRow, BuildsetRow
+from xenci.store.queue import waiting_in_order
+from xenci.store.tables import BuildRow
 
 _LOG = structlog.get_logger()
 #: first half of the advisory lock's key
@@ -29,14 +27,8 @@ def dispatch(ctx: Context, _row: int = 0) -> None:
 
 def _dispatch(ctx: Context) -> None:
     with ctx.database.session() as session:
-        queued = session.scalars(select(BuildRow).where(BuildRow.state == BuildState.QUEUED)).all()
-        waiting = [build for build in queued if is_configured(ctx, build)]
-        running = Counter(
-            build.buildset.patchset.change.project
-            for build in session.scalars(select(BuildRow).where(BuildRow.state == BuildState.RUNNING))
-        )
-        for build_id in in_order([_waiting(ctx, build) for build in waiting], ctx.clock(), running):
-            build = _still_waiting(session, build_id)
+        for waiting in waiting_in_order(session, ctx.settings, ctx.clock()):
+            build = _still_waiting(session, waiting.id)
             if build is None:
                 continue
             node = claim(session, ctx.settings.job(build.job).label, build.id)
@@ -52,14 +44,6 @@ def _dispatch(ctx: Context) -> None:
             _LOG.info("build.started", build=build.id, job=build.job, node=node.name, provider=node.provider)
 
 
-def is_configured(ctx: Context, build: BuildRow) -> bool:
-    """Tell whether the configuration still has what a build is of."""
-    settings = ctx.settings
-    return any(job.name == build.job for job in settings.jobs) and any(
-        pipeline.name == build.buildset.pipeline for pipeline in settings.pipelines
-    )
-
-
 def _still_waiting(session: Session, build_id: int) -> BuildRow | None:
     """Lock a build and look again: it may have been withdrawn since the queue was read."""
     query = select(BuildRow).where(BuildRow.id == build_id).with_for_update(skip_locked=True)
@@ -68,17 +52,6 @@ def _still_waiting(session: Session, build_id: int) -> BuildRow | None:
         return None
     session.refresh(build.buildset)
     return build if build.buildset.state == BuildsetState.RUNNING else None
-
-
-def _waiting(ctx: Context, build: BuildRow) -> Waiting:
-    buildset: BuildsetRow = build.buildset
-    return Waiting(
-        id=build.id,
-        project=buildset.patchset.change.project,
-        priority=ctx.settings.pipeline(buildset.pipeline).priority,
-        is_recheck=buildset.trigger == TriggerKind.RECHECK,
-        since=buildset.triggered_at,
-    )
 
 
 def _is_room_on_disk(ctx: Context) -> bool:

@@ -11,11 +11,12 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DataError, OperationalError, SQLAlchemyError
 
 from xenci.errors import Permanent, Temporary, XenciError
 from xenci.gerrit.parse import parse_event
 from xenci.gerrit.port import BadLine, Event, GerritStream
+from xenci.model.build import FoundBy
 from xenci.services.context import Context
 from xenci.services.engine import alive, defer
 from xenci.services.fence import fenced
@@ -29,6 +30,8 @@ _LONGEST = timedelta(seconds=60)
 #: a connection that stood for so long was a good one: what ends it is a first failure
 _STEADY = timedelta(minutes=1)
 _BEAT = timedelta(seconds=5)
+#: how often a listener that another one precedes looks whether that one is gone
+TURN = timedelta(seconds=2)
 
 
 def listen(ctx: Context, open_stream: Callable[[], GerritStream], stop: threading.Event) -> None:
@@ -41,7 +44,7 @@ def listen(ctx: Context, open_stream: Callable[[], GerritStream], stop: threadin
                 if is_mine:
                     _hear(ctx, open_stream, stop)
                 else:
-                    stop.wait(2)
+                    stop.wait(TURN.total_seconds())
         except OperationalError as error:
             _LOG.warning("listener.database", error=str(error.orig).strip())
             stop.wait(2)
@@ -68,13 +71,13 @@ def _hear(ctx: Context, open_stream: Callable[[], GerritStream], stop: threading
                 _LOG.info("listener.connected")
                 with ctx.database.session() as session:
                     clear_alarm(session, "gerrit:stream", at=at)
-                    defer(session, "reconcile")
+                    defer(session, "missed")
                 alive(ctx, "listener", "connected")
             if stop.is_set():
                 return
             if line is not None:
                 heard_at = at
-                keep(ctx, line, at)
+                _keep_or_skip(ctx, line, at)
             elif at - heard_at > ctx.settings.gerrit.ssh.silence:
                 raise Temporary("nothing was heard; connecting anew", brief="The event stream is silent")
             if at - beat_at > _BEAT:
@@ -86,15 +89,25 @@ def _hear(ctx: Context, open_stream: Callable[[], GerritStream], stop: threading
         stream.close()
 
 
-def keep(ctx: Context, line: bytes, at: datetime, *, source: str = "stream") -> None:
-    """Keep one line if it is about a change, and nudge a look at the change."""
+def _keep_or_skip(ctx: Context, line: bytes, at: datetime) -> None:
+    """Keep one line; one that the database does not take costs no other, and its change is found by a look."""
+    try:
+        keep(ctx, line, at)
+    except DataError as error:
+        _LOG.warning("listener.refused", error=str(error.orig).split("\n")[0])
+        with ctx.database.session() as session:
+            defer(session, "reconcile")
+
+
+def keep(ctx: Context, line: bytes, at: datetime, *, source: FoundBy = FoundBy.STREAM) -> bool:
+    """Keep one line if it is about a change of ours, and nudge a look at the change; return whether it was kept."""
     event = parse_event(line)
     match event:
         case BadLine():
             _LOG.warning("listener.bad_line", reason=event.reason, line=event.text)
         case Event(type="dropped-output"):
             with ctx.database.session() as session:
-                defer(session, "reconcile")
+                defer(session, "missed")
         case Event(type="ref-updated", ref=ref, project=project) if ref.startswith("refs/heads/"):
             if _is_ours(ctx, project):
                 # what conflicted with the tip that was may not conflict with the one that is
@@ -116,8 +129,10 @@ def keep(ctx: Context, line: bytes, at: datetime, *, source: str = "stream") -> 
                 )
                 defer(session, "consider", patchset.change)
             _LOG.info("event.heard", type=event.type, change=patchset.change, patchset=patchset.number)
+            return True
         case Event():
             _LOG.debug("listener.dull", type=event.type)
+    return False
 
 
 def _is_ours(ctx: Context, project: str) -> bool:

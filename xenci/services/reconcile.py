@@ -1,40 +1,47 @@
-"""Looks through all open changes in Gerrit by plain REST, and starts what was missed.
+"""Looks through the open changes in Gerrit by plain REST, and starts what was missed.
 
 At start, after every reconnect of the stream, when Gerrit says that it dropped events, and every few minutes: so a
-change that was pushed while xenci was down is tested all the same.
+change that was pushed while xenci was down is tested all the same. A watermark in the database says up to when
+everything was looked at; it moves only when a look came to its end, so an outage of any length is caught up with.
 """
 
+import hashlib
+from datetime import datetime
+
 import structlog
-from sqlalchemy import select
+from sqlalchemy import or_, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from xenci.errors import XenciError
 from xenci.gerrit.port import ChangeView
 from xenci.model.build import BuildsetState
+from xenci.rules.lookback import Known, Lookback, look_back
 from xenci.services.consider import consider_view
 from xenci.services.context import Context
 from xenci.services.engine import alive, defer
-from xenci.store.marks import clear_alarm, raise_alarm
+from xenci.store.marks import clear_alarm, raise_alarm, set_watermark, watermark
 from xenci.store.tables import BuildsetRow, ChangeRow, EventRow, PatchsetRow
 
 _LOG = structlog.get_logger()
 #: how many changes that are open here, but not among those that Gerrit finds, are looked at in one turn
 _MOST_UNFOUND = 100
+LOOKED, LOOKED_WIDE = "reconcile", "reconcile:wide"
 
 
 def reconcile(ctx: Context, _row: int = 0) -> None:
-    """Look at every open change that was touched lately, and at those that we run something for. Repeatable."""
-    since = ctx.clock() - ctx.settings.gerrit.reconcile_age
+    """Look at every open change that was touched since the last look, and at those that we run something for."""
+    began = ctx.clock()
+    back = lookback(ctx, began)
     projects = sorted({p for pipeline in ctx.settings.pipelines for p in _literal(pipeline.trigger.projects)})
     seen: set[int] = set()
     started: list[int] = []
+    is_whole = True
     try:
-        for view in ctx.gerrit.open_changes(projects, since=since):
+        for view in ctx.gerrit.open_changes(projects, since=back.since):
             seen.add(view.patchset.change)
-            new = _look(ctx, view)
-            started += new
-            if new:
-                _note(ctx, view.patchset.change, view.patchset.number, len(new))
+            found = _look(ctx, view)
+            started += found or []
+            is_whole &= found is not None
     except XenciError as error:
         with ctx.database.session() as session:
             raise_alarm(
@@ -56,11 +63,12 @@ def reconcile(ctx: Context, _row: int = 0) -> None:
             .where(BuildsetRow.state != BuildsetState.DONE)
         )
         # a Gerrit that crashed may not find what it has: its index lacks the last minutes
+        heard = select(EventRow.change).where(EventRow.received_at >= back.since)
+        uploaded = select(PatchsetRow.change_id).where(PatchsetRow.uploaded_at >= back.since)
         open_here = (
             select(ChangeRow.number)
-            .join(PatchsetRow, PatchsetRow.change_id == ChangeRow.id)
-            .where(ChangeRow.status == "NEW", PatchsetRow.uploaded_at >= since, ChangeRow.number.not_in(seen))
-            .distinct()
+            .where(ChangeRow.status == "NEW", ChangeRow.number.not_in(seen))
+            .where(or_(ChangeRow.number.in_(heard), ChangeRow.id.in_(uploaded)))
             .order_by(ChangeRow.number.desc())
             .limit(_MOST_UNFOUND)
         )
@@ -68,39 +76,47 @@ def reconcile(ctx: Context, _row: int = 0) -> None:
         look_at = {*session.scalars(running), *session.scalars(open_here), *session.scalars(unanswered)}
         for number in look_at - seen:
             if number is not None:
-                # closed meanwhile, or too old for the query: what runs for it must not go on for ever
+                # closed meanwhile, or not touched since: what runs for it must not go on for ever
                 defer(session, "consider", number)
         # a tip may have moved unheard
         defer(session, "renew")
-    alive(ctx, "reconcile", f"{len(seen)} open changes, {len(started)} runs that were missed")
-    _LOG.info("reconcile.done", changes=len(seen), started=started)
+        if is_whole:
+            set_watermark(session, LOOKED, at=began)
+            if back.is_wide:
+                set_watermark(session, LOOKED_WIDE, at=began, note=_triggers(ctx))
+    words = f"{len(seen)} open changes touched since {back.since:%Y-%m-%d %H:%M}, {len(started)} runs that were missed"
+    alive(ctx, "reconcile", words)
+    _LOG.info("reconcile.done", changes=len(seen), since=back.since.isoformat(), started=started)
 
 
-def _look(ctx: Context, view: ChangeView) -> list[int]:
-    """Look at one change; one that cannot be looked at costs no other its look. The step `consider` tells of it."""
+def lookback(ctx: Context, now: datetime) -> Lookback:
+    """Return from when on nobody has surely looked."""
+    gerrit = ctx.settings.gerrit
+    with ctx.database.session() as session:
+        looked, wide = watermark(session, LOOKED), watermark(session, LOOKED_WIDE)
+    known = Known(
+        looked_at=looked.at if looked else None,
+        wide_at=wide.at if wide else None,
+        is_same_trigger=wide is not None and wide.note == _triggers(ctx),
+    )
+    return look_back(now, known, margin=gerrit.reconcile_margin, age=gerrit.reconcile_age)
+
+
+def _triggers(ctx: Context) -> str:
+    """Return a digest of what the pipelines want: when it changes, older changes may be wanted."""
+    wanted = [(one.name, one.trigger.model_dump_json()) for one in ctx.settings.pipelines]
+    return hashlib.sha256(repr(wanted).encode()).hexdigest()[:16]
+
+
+def _look(ctx: Context, view: ChangeView) -> list[int] | None:
+    """Look at one change; one that cannot be looked at (None) costs no other its look. `consider` tells of it."""
     try:
         return consider_view(ctx, view)
     except SQLAlchemyError as error:
         _LOG.warning("reconcile.skipped", change=view.patchset.change, error=str(error).split("\n")[0])
         with ctx.database.session() as session:
             defer(session, "consider", view.patchset.change)
-        return []
-
-
-def _note(ctx: Context, change: int, patchset: int, runs: int) -> None:
-    """Write down that a change was found by looking, not heard."""
-    with ctx.database.session() as session:
-        session.add(
-            EventRow(
-                received_at=ctx.clock(),
-                source="reconcile",
-                type="found",
-                payload={},
-                change=change,
-                patchset=patchset,
-                outcome=f"Found by looking through open changes: {runs} run(s) started.",
-            )
-        )
+        return None
 
 
 def _literal(patterns: tuple[str, ...]) -> list[str]:

@@ -14,8 +14,8 @@ from xenci.model.outcome import Fault, Result
 from xenci.services.advance.judge import settle
 from xenci.services.consider import withdraw
 from xenci.services.context import Context
-from xenci.services.dispatch import is_configured
 from xenci.services.pool import release
+from xenci.store.queue import is_configured
 from xenci.store.tables import BuildRow, BuildsetRow, NodeRow
 
 _LOG = structlog.get_logger()
@@ -47,7 +47,7 @@ def _end_unknown(ctx: Context, session: Session) -> None:
     """End the builds of jobs and pipelines that the configuration no longer has."""
     query = select(BuildRow).where(BuildRow.state.in_([BuildState.QUEUED, BuildState.RUNNING]))
     for build in session.scalars(query):
-        if is_configured(ctx, build):
+        if is_configured(ctx.settings, build):
             continue
         reason = f"the configuration no longer has the job {build.job}, or the pipeline {build.buildset.pipeline}"
         _LOG.warning("repair.unknown", build=build.id, reason=reason)

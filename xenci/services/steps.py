@@ -4,6 +4,7 @@ from xenci.services.advance import advance
 from xenci.services.consider import consider
 from xenci.services.dispatch import dispatch
 from xenci.services.engine import Step
+from xenci.services.missed import fetch_missed
 from xenci.services.nodes import advance_node
 from xenci.services.pool import tick as pool_tick
 from xenci.services.prepare import prepare
@@ -17,6 +18,7 @@ from xenci.services.webhook import tell_alarms
 STEPS: dict[str, Step] = {
     "tick_all": tick,
     "consider": consider,
+    "missed": fetch_missed,
     "reconcile": reconcile,
     "prepare": prepare,
     "renew": renew,

@@ -3,12 +3,12 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import case, select
+from sqlalchemy import case, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from xenci.rules.absence import AWAY, since_of
-from xenci.store.tables import ActionRow, AlarmRow, HeartRow, SwitchRow
+from xenci.store.tables import ActionRow, AlarmRow, HeartRow, SwitchRow, WatermarkRow
 
 REPORTS_PAUSED = "reports_paused"
 
@@ -65,6 +65,21 @@ def back_at(session: Session, *, at: datetime) -> datetime | None:
     """
     heart = session.get(HeartRow, "worker", populate_existing=True)
     return None if heart is None else since_of(heart.beat_at, heart.since, at)
+
+
+def watermark(session: Session, name: str) -> WatermarkRow | None:
+    """Return the watermark of this name, or None if nothing was ever looked at wholly."""
+    return session.get(WatermarkRow, name)
+
+
+def set_watermark(session: Session, name: str, *, at: datetime, note: str = "") -> None:
+    """Move a watermark on; never back."""
+    fresh = insert(WatermarkRow).values(name=name, at=at, note=note)
+    session.execute(
+        fresh.on_conflict_do_update(
+            index_elements=[WatermarkRow.name], set_={"at": func.greatest(WatermarkRow.at, at), "note": note}
+        )
+    )
 
 
 def set_switch(session: Session, name: str, value: dict[str, Any], *, by: str, at: datetime) -> None:

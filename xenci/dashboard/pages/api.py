@@ -5,8 +5,19 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
 
-from xenci.dashboard import queries_builds, queries_changes, queries_nodes, queries_tests, twins
+from xenci.dashboard import (
+    queries_builds,
+    queries_changes,
+    queries_events,
+    queries_nodes,
+    queries_queue,
+    queries_tests,
+    twins,
+    twins_events,
+)
 from xenci.dashboard.pages.builds import address, read_filters
+from xenci.dashboard.pages.events import Key, View
+from xenci.dashboard.pages.events import address as events_address
 from xenci.dashboard.queries_builds import Filters
 from xenci.dashboard.site import Site, site_of
 
@@ -59,6 +70,27 @@ def change(request: Request, number: int) -> JSONResponse:
         row = queries_changes.change_by_number(session, number)
         body = twins.change(row, queries_changes.patchsets_of(session, row))
     return _answer(site, {"change": body})
+
+
+@router.get("/queue")
+def queue(request: Request) -> JSONResponse:
+    """Return what waits, the next first, what runs, and what is being prepared."""
+    site = site_of(request)
+    with site.database.session() as session:
+        body = twins_events.queue(queries_queue.queue_of(session, site.settings, site.clock()))
+    return _answer(site, body)
+
+
+@router.get("/events")
+def events(request: Request, view: View = "", change: Key = None, before: Key = None) -> JSONResponse:
+    """List events, newest first, with what became of each; and how the runs of the last 30 days were found."""
+    site = site_of(request)
+    with site.database.session() as session:
+        rows, has_older = queries_events.list_events(session, view=view, change=change, before=before)
+        days = queries_events.found_by_day(session, since=queries_events.month(site.clock()))
+        body = twins_events.events(rows, days, looked_at=queries_events.looked_at(session))
+    older = events_address(view=view, change=change, before=rows[-1].id) if has_older else None
+    return _answer(site, body | {"older": f"/api{older}" if older else None})
 
 
 @router.get("/nodes")

@@ -7,7 +7,7 @@ from fastapi.responses import Response
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from xenci.dashboard import hearts, queries_builds, queries_health, queries_nodes
+from xenci.dashboard import hearts, queries_builds, queries_events, queries_health, queries_nodes
 from xenci.dashboard.pages.health import disk_of
 from xenci.dashboard.site import Site, site_of
 from xenci.store.marks import open_alarms
@@ -36,6 +36,8 @@ def _figures(site: Site, session: Session) -> Iterable[tuple[str, str, str, Samp
     yield "builds_waiting", "gauge", "Builds without a node.", [({}, queue.waiting)]
     yield "builds_running", "gauge", "Builds on a node.", [({}, queue.running)]
     yield "builds_ended_total", "counter", "Builds that ended, by result and fault.", _ended(session)
+    found = [({"found_by": str(one)}, number) for one, number in queries_events.found_counts(session).items()]
+    yield "runs_found", "gauge", "Runs, by what announced them; events-log and reconcile were missed.", found
     yield "nodes", "gauge", "Servers of ours, by provider and state.", _nodes(session)
     yield "alarms_open", "gauge", "Alarms that want a person.", [({}, len(open_alarms(session)))]
     yield "reports_waiting", "gauge", "Comments that Gerrit does not have yet.", [({}, outbox.pending)]

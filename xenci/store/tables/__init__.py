@@ -7,7 +7,7 @@ from xenci.store.tables.builds import ArtifactRow, BuildRow, BuildsetRow, Eviden
 from xenci.store.tables.gerrit import ChangeRow, CommentRow, EventRow, PatchsetRow
 from xenci.store.tables.metadata import Base
 from xenci.store.tables.nodes import NodeRow, ProviderRow, StrayRow
-from xenci.store.tables.operation import ActionRow, AlarmRow, HeartRow, SwitchRow
+from xenci.store.tables.operation import ActionRow, AlarmRow, HeartRow, SwitchRow, WatermarkRow
 
 __all__ = [
     "ActionRow",
@@ -29,4 +29,5 @@ __all__ = [
     "StrayRow",
     "SwitchRow",
     "TestRow",
+    "WatermarkRow",
 ]

@@ -28,6 +28,8 @@ class BuildsetRow(Base):
     trigger_key: Mapped[str] = mapped_column(unique=True)
     #: who asked, for rechecks and operators
     asked_by: Mapped[str] = mapped_column(server_default="")
+    #: FoundBy: what announced the trigger to us
+    found_by: Mapped[str] = mapped_column(server_default="stream")
     #: random part of its address: nobody guesses another's link, and our link in a comment is found by it
     uuid: Mapped[str] = mapped_column(unique=True)
     #: BuildsetState

@@ -71,7 +71,7 @@ class EventRow(Base):
 
     id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
     received_at: Mapped[datetime]
-    #: stream, reconcile or operator
+    #: FoundBy
     source: Mapped[str]
     #: Gerrit's event type
     type: Mapped[str]

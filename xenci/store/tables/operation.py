@@ -43,6 +43,17 @@ class HeartRow(Base):
     detail: Mapped[str] = mapped_column(server_default="")
 
 
+class WatermarkRow(Base):
+    """Up to when a thing was surely looked at, such as the open changes in Gerrit."""
+
+    __tablename__ = "watermarks"
+
+    name: Mapped[str] = mapped_column(String, primary_key=True)
+    at: Mapped[datetime]
+    #: what it holds for, e.g. a digest of the triggers
+    note: Mapped[str] = mapped_column(server_default="")
+
+
 class SwitchRow(Base):
     """A switch that an operator sets and that survives a restart, such as `reports_paused`."""
 
