@@ -12,6 +12,8 @@ from tests.flows.world import World
 from xenci.services.advance import advance, course
 from xenci.services.report import report
 
+pytestmark = pytest.mark.own_database
+
 #: longer than any of this takes, so that a fault ends a test and does not hang it
 LIMIT = 60
 

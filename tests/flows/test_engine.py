@@ -2,12 +2,15 @@
 
 from datetime import timedelta
 
+import pytest
 from sqlalchemy import text
 
 from tests.flows.world import World
 from xenci.services.consider import consider
 from xenci.services.engine import defer, nudge, rescue
 from xenci.services.tick import tick
+
+pytestmark = pytest.mark.own_database
 
 
 def test_a_nudge_is_part_of_its_transaction(world: World) -> None:

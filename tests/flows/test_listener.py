@@ -12,6 +12,8 @@ from tests.flows.world import World
 from xenci.services import listener
 from xenci.store.tables import EventRow
 
+pytestmark = pytest.mark.own_database
+
 
 class Impatient(threading.Event):
     """Waits for nothing, and counts how often it was to wait."""

@@ -2,12 +2,15 @@
 
 from datetime import timedelta
 
+import pytest
 from sqlalchemy import Executable, text
 from sqlalchemy.dialects import postgresql
 
 from tests.flows.world import World
 from xenci.services.pool_world import asked, ended, read_world
 from xenci.services.tick import unanswered
+
+pytestmark = pytest.mark.own_database
 
 
 def make_history(world: World) -> None:

@@ -20,6 +20,8 @@ from sqlalchemy import text
 from tests.flows.world import World
 from xenci.services.listener import TURN
 
+pytestmark = pytest.mark.own_database
+
 ROOT = Path(__file__).parents[2]
 _PATIENCE_S = 300
 LISTENER = """

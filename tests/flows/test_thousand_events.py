@@ -24,6 +24,8 @@ from xenci.services.consider import consider
 from xenci.services.listener import listen
 from xenci.store.tables import EventRow
 
+pytestmark = pytest.mark.own_database
+
 RECORDED = (Path(__file__).parents[1] / "data/gerrit/lab-gerrit-3.9.4-stream.jsonl").read_bytes().splitlines()
 _NUMBERS = itertools.count(5_000_000)
 #: what no field should be, as it stands in a line

@@ -13,6 +13,8 @@ from xenci.services.webhook import WebhookFailed, tell_alarms
 from xenci.store.marks import raise_alarm
 from xenci.store.tables import AlarmRow
 
+pytestmark = pytest.mark.own_database
+
 
 class Outside(HTTPServer):
     """An address that takes alarms, or does not; what it heard is in `keys`."""

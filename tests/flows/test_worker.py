@@ -20,6 +20,8 @@ from xenci.store.database import Database
 from xenci.store.embedded import Cluster
 from xenci.store.tables import HeartRow
 
+pytestmark = pytest.mark.own_database
+
 
 @pytest.fixture
 def cluster() -> Iterator[Cluster]:

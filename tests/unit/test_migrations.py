@@ -1,5 +1,6 @@
 """The migrations make the tables that the program knows, and each can be taken back."""
 
+import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
@@ -7,6 +8,8 @@ from alembic.runtime.migration import MigrationContext
 from xenci.store import schema
 from xenci.store.database import Database
 from xenci.store.tables import Base
+
+pytestmark = pytest.mark.own_database
 
 
 def _differences(database: Database) -> list[object]:

@@ -45,6 +45,7 @@ def test_a_crash_leaves_nothing_that_keeps_it_from_starting(folder: Path) -> Non
     assert cluster.sql("postgres", "select 1") == "1"
 
 
+@pytest.mark.own_database
 def test_a_database_of_another_version_is_told_with_the_remedy(database: Database) -> None:
     schema.check(database)
     with database.engine.begin() as connection:

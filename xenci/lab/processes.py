@@ -83,10 +83,10 @@ def start(
 def adopt(run: Path, name: str, pid: int, *, command: Sequence[str] = (), log: Path = Path("/dev/null")) -> Process:
     """Take a running process (one that made itself a daemon, say) into the lab's keeping.
 
-    Raises DidNotStart if there is none of that pid.
+    Raises DidNotStart if there is none of that pid; a child of ours that has ended already is there until it is reaped.
     """
     run.mkdir(parents=True, exist_ok=True)
-    ticks = _ticks(pid)
+    ticks = _ticks(pid, ended=True)
     if ticks is None:
         raise DidNotStart(f"{name} (pid {pid}) ended at once; its log: {log}")
     process = Process(name=name, pid=pid, ticks=ticks, started_at=datetime.now(UTC), command=tuple(command), log=log)
@@ -167,10 +167,10 @@ def _reap(pid: int) -> None:
         return
 
 
-def _ticks(pid: int) -> int | None:
-    """Return the kernel's start time of a live process; None for one that ended, a zombie included."""
+def _ticks(pid: int, *, ended: bool = False) -> int | None:
+    """Return the kernel's start time of a live process; None for one that ended, a zombie only if `ended` is false."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     except (FileNotFoundError, ProcessLookupError):
         return None
-    return None if fields[0] in "ZX" else int(fields[19])
+    return None if fields[0] in "ZX" and not ended else int(fields[19])
