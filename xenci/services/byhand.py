@@ -11,9 +11,9 @@ from xenci.errors import NotFound, Permanent
 from xenci.model.build import BuildsetState, BuildState, FoundBy, TriggerKind
 from xenci.model.outcome import Fault, Result
 from xenci.rules.relevance import refuse
-from xenci.services.consider import save_patchset
 from xenci.services.context import Context
 from xenci.services.engine import defer
+from xenci.services.record import save_patchset
 from xenci.store.marks import audit
 from xenci.store.tables import BuildRow, BuildsetRow
 

@@ -17,20 +17,17 @@ from sqlalchemy.orm import Session
 from xenci.errors import NotFound
 from xenci.gerrit.parse import parse_event
 from xenci.gerrit.port import ChangeView, Event
-from xenci.model.build import BuildsetState, BuildState, FoundBy, TriggerKind
-from xenci.model.change import Account, Patchset
-from xenci.model.outcome import Fault, Result
-from xenci.rules.recheck import recheck_request
-from xenci.rules.trigger import Decision, Heard, Ignore, KnownRun, Run, Seen, decide, is_ci, reconcile
+from xenci.model.build import BuildsetState, FoundBy
+from xenci.model.change import Patchset
+from xenci.rules.trigger import Decision, Heard, Ignore, KnownRun, Run, Seen, decide, reconcile
 from xenci.services.context import Context
 from xenci.services.engine import defer
-from xenci.services.groups import Cis
+from xenci.services.record import save_comments, save_patchset
+from xenci.services.withdraw import WITHDRAWN, unfinished, withdraw, withdraw_outdated
 from xenci.store.marks import clear_alarm
-from xenci.store.tables import BuildRow, BuildsetRow, ChangeRow, CommentRow, EventRow, PatchsetRow
+from xenci.store.tables import BuildsetRow, ChangeRow, EventRow, PatchsetRow
 
 _LOG = structlog.get_logger()
-#: reason of a buildset that was ended as its change was closed, or a newer patch set came
-WITHDRAWN = "withdrawn: "
 #: first half of the advisory lock of a change; the second is its number
 _LOCK = 0x636F6E73
 #: what a run is known by counts as the best that announced it
@@ -48,7 +45,7 @@ def consider(ctx: Context, number: int) -> None:
         view = ctx.gerrit.change(number, project=project)
     except NotFound as error:
         with ctx.database.session() as session:
-            for buildset in _unfinished(session, number):
+            for buildset in unfinished(session, number):
                 withdraw(ctx, session, buildset, "Gerrit does not show the change any more")
             for event in _unanswered(session, number):
                 event.outcome = f"Gerrit does not show the change: {error.detail or error.brief}"
@@ -80,7 +77,7 @@ def consider_view(ctx: Context, view: ChangeView) -> list[int]:
             carry = f"carry:{patchset.project}:{patchset.branch}:{patchset.change}"
             for key in (carry, f"vote:{patchset.change}", f"tree:{patchset.change}"):
                 clear_alarm(session, key, at=ctx.clock())
-        _save_comments(session, view, me, gerrit)
+        save_comments(session, view, me, gerrit)
         withdraw_outdated(ctx, session, patchset)
         known = _known_runs(session, patchset.change)
         new: list[int] = []
@@ -98,85 +95,6 @@ def consider_view(ctx: Context, view: ChangeView) -> list[int]:
         else:
             row.not_run = None
     return new
-
-
-def save_patchset(session: Session, patchset: Patchset) -> PatchsetRow:
-    """Write down a change and its patch set as Gerrit shows them; return the patch set's row."""
-    facts = {
-        "project": patchset.project,
-        "branch": patchset.branch,
-        "key": patchset.key,
-        "subject": patchset.subject,
-        "owner": patchset.owner.name or patchset.owner.username,
-        "status": patchset.status,
-        "wip": patchset.wip,
-        "private": patchset.private,
-        "topic": patchset.topic,
-        "url": patchset.url,
-    }
-    change_id = session.execute(
-        insert(ChangeRow)
-        .values(number=patchset.change, **facts)
-        .on_conflict_do_update(index_elements=[ChangeRow.number], set_=facts)
-        .returning(ChangeRow.id)
-    ).scalar_one()
-    revision = {
-        "sha": patchset.sha,
-        "ref": patchset.ref,
-        "kind": patchset.kind,
-        "files": list(patchset.files),
-        "uploaded_at": patchset.uploaded_at,
-    }
-    row_id = session.execute(
-        insert(PatchsetRow)
-        .values(change_id=change_id, number=patchset.number, **revision)
-        .on_conflict_do_update(index_elements=[PatchsetRow.change_id, PatchsetRow.number], set_=revision)
-        .returning(PatchsetRow.id)
-    ).scalar_one()
-    return session.get_one(PatchsetRow, row_id)
-
-
-def withdraw_outdated(ctx: Context, session: Session, patchset: Patchset) -> None:
-    """End what waits or runs for an older patch set of this change, or for a change that was closed."""
-    for buildset in _unfinished(session, patchset.change):
-        if buildset.trigger == TriggerKind.OPERATOR:
-            # an operator may want to know about an old patch set, or a closed change; nothing is posted there
-            continue
-        if patchset.status != "NEW":
-            withdraw(ctx, session, buildset, f"the change is {patchset.status.lower()}")
-        elif buildset.patchset.number < patchset.number:
-            withdraw(ctx, session, buildset, f"patch set {patchset.number} came")
-
-
-def _unfinished(session: Session, change: int) -> list[BuildsetRow]:
-    """Return what waits or runs for a change, locked: a build may start or end at this very moment."""
-    query = (
-        select(BuildsetRow)
-        .join(PatchsetRow)
-        .join(ChangeRow)
-        .where(ChangeRow.number == change, BuildsetRow.state != BuildsetState.DONE)
-        .order_by(BuildsetRow.id)
-        .with_for_update(of=BuildsetRow)
-    )
-    return list(session.scalars(query.execution_options(populate_existing=True)))
-
-
-def withdraw(ctx: Context, session: Session, buildset: BuildsetRow, reason: str) -> None:
-    """End a buildset before its time; its builds end at their next step, and nothing is said in Gerrit."""
-    buildset.state = BuildsetState.DONE
-    buildset.result, buildset.fault = Result.ABORTED, Fault.NONE
-    buildset.reasons = [WITHDRAWN + reason]
-    buildset.finished_at = ctx.clock()
-    clear_alarm(session, f"tree:{buildset.patchset.change.number}", at=ctx.clock())
-    builds = select(BuildRow).where(BuildRow.buildset_id == buildset.id).order_by(BuildRow.id).with_for_update()
-    for build in session.scalars(builds.execution_options(populate_existing=True)):
-        if build.state == BuildState.QUEUED:
-            build.state, build.result, build.fault = BuildState.DONE, Result.ABORTED, Fault.NONE
-            build.reasons, build.finished_at = [reason], ctx.clock()
-        elif build.state == BuildState.RUNNING:
-            build.cancel = reason
-            defer(session, "advance", build.id)
-    _LOG.info("buildset.withdrawn", buildset=buildset.id, reason=reason)
 
 
 def _start(ctx: Context, session: Session, row: PatchsetRow, decision: Decision, found_by: FoundBy) -> list[int]:
@@ -282,28 +200,3 @@ def _outcome(decision: Decision, started: list[int]) -> str:
     if started:
         return f"Started {_named(started)}."
     return "Its run exists already."
-
-
-def _save_comments(session: Session, view: ChangeView, me: Account, gerrit: Cis) -> None:
-    """Keep the messages that count for the criteria: who asked for a run, and what we said ourselves."""
-    is_open = view.patchset.status == "NEW"
-    for message in view.messages:
-        is_ours = bool(me.username) and message.author.username == me.username
-        if not is_ours and (
-            is_ci(message.author, me, gerrit) or recheck_request(message.text, message.comments) is None
-        ):
-            continue
-        session.execute(
-            insert(CommentRow)
-            .values(
-                change=view.patchset.change,
-                patchset=message.patchset,
-                message_id=message.id,
-                author=message.author.username or message.author.name,
-                posted_at=message.posted_at,
-                kind="ours" if is_ours else "recheck",
-                text=message.text[:2000],
-                is_eligible=is_open and message.patchset in (0, view.patchset.number),
-            )
-            .on_conflict_do_nothing(index_elements=[CommentRow.change, CommentRow.message_id])
-        )

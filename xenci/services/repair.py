@@ -12,9 +12,9 @@ from xenci.model.build import BuildsetState, BuildState
 from xenci.model.node import NodeState
 from xenci.model.outcome import Fault, Result
 from xenci.services.advance.judge import settle
-from xenci.services.consider import withdraw
 from xenci.services.context import Context
 from xenci.services.pool import release
+from xenci.services.withdraw import withdraw
 from xenci.store.queue import is_configured
 from xenci.store.tables import BuildRow, BuildsetRow, NodeRow
 
