@@ -140,3 +140,25 @@ def test_settings_that_name_a_thing_twice_are_refused(world: World) -> None:
     raw["jobs"] *= 2
     with pytest.raises(ValueError, match="more than once"):
         type(world.ctx.settings).model_validate(raw)
+
+
+def test_what_waits_for_its_trees_in_a_pipeline_that_is_gone_is_ended(world: World) -> None:
+    consider(world.ctx, world.gerrit.push().change)
+    with world.database.session() as session:
+        session.get_one(BuildsetRow, world.buildsets()[0].id).pipeline = "gone"
+    repair(world.ctx)
+    (buildset,) = world.buildsets()
+    assert (buildset.state, buildset.result) == ("done", "ABORTED")
+    assert "no longer has its pipeline" in buildset.reasons[0]
+
+
+def test_what_an_operator_asked_for_a_closed_change_is_given_up_after_a_day(world: World) -> None:
+    change = world.gerrit.push().change
+    run_by_hand(world.ctx, str(change), pipeline="check", who="op")
+    world.gerrit.end(change, "ABANDONED")
+    consider(world.ctx, change)
+    repair(world.ctx)
+    assert world.buildsets()[0].state == "new"
+    world.later(hours=25)
+    repair(world.ctx)
+    assert (world.buildsets()[0].state, world.buildsets()[0].result) == ("done", "ABORTED")

@@ -183,3 +183,19 @@ def test_a_pause_that_comes_while_gerrit_is_asked_holds_the_vote_back(
     world.pause(False)
     report(world.ctx, row.id)
     assert [vote for _, _, vote, _ in world.gerrit.reviews] == [1]
+
+
+def test_a_verdict_that_was_never_posted_as_its_change_was_closed_is_given_again_when_it_comes_back(
+    world: World,
+) -> None:
+    change, row = finish(world, GOOD)
+    world.gerrit.end(change, "ABANDONED")
+    report(world.ctx, row.id)
+    assert world.reports()[0].state == "dropped"
+    consider(world.ctx, change)
+    world.gerrit.end(change, "NEW")
+    consider(world.ctx, change)
+    assert [one.trigger_key.split(":", 1)[1] for one in world.buildsets()] == [
+        "check:upload",
+        "check:recheck:restored-1",
+    ]

@@ -33,7 +33,7 @@ def end(world: World, build: int, result: str, fault: str) -> None:
 
 def again(world: World, build: int) -> tuple[BuildsetRow, bool]:
     with world.database.session() as session:
-        return requeue(session, session.get_one(BuildRow, build), who="op", reason="why", at=world.now)
+        return requeue(session, session.get_one(BuildRow, build), {"check"}, who="op", reason="why", at=world.now)
 
 
 @pytest.mark.parametrize(
@@ -118,3 +118,31 @@ def test_the_runs_of_each_day_are_counted_by_how_they_were_found(world: World, b
     told = json.loads(call("event", "missed", "--json", "--days", "3650").stdout)
     assert told == [{"day": "2026-03-01", "stream": 0, "events_log": 0, "reconcile": 1, "operator": 0, "missed": 1}]
     assert "2026-03-01" in call("event", "missed", "--days", "3650").stdout
+
+
+def test_an_attempt_that_was_followed_by_another_is_not_run_again(world: World, build: int) -> None:
+    end(world, build, "ERROR", "infra")
+    with world.database.session() as session:
+        old = session.get_one(BuildRow, build)
+        session.add(
+            BuildRow(
+                buildset_id=old.buildset_id,
+                job=old.job,
+                attempt=2,
+                uuid="2" * 32,
+                state="done",
+                result="SUCCESS",
+                fault="none",
+                carry=[],
+            )
+        )
+    with pytest.raises(CannotRequeue, match="had another attempt"):
+        again(world, build)
+
+
+def test_a_run_of_a_pipeline_that_is_gone_is_not_run_again(world: World, build: int) -> None:
+    end(world, build, "ABORTED", "none")
+    with world.database.session() as session:
+        session.get_one(BuildRow, build).buildset.pipeline = "gone"
+    with pytest.raises(CannotRequeue, match="no longer has the pipeline gone"):
+        again(world, build)

@@ -71,7 +71,17 @@ def test_a_sign_in_page_and_a_server_in_trouble_are_said(serve: Serve) -> None:
 
 
 def test_a_line_that_is_none_costs_only_itself(serve: Serve) -> None:
-    body = b"\n".join([event(1), b'{"cut": ', b'{"type": "x"}', b'{"eventCreatedOn": "soon"}', b"[1]", event(2)])
+    body = b"\n".join(
+        [
+            event(1),
+            b'{"cut": ',
+            b'{"type": "x"}',
+            b'{"eventCreatedOn": "soon"}',
+            b'{"eventCreatedOn": 1' + b"0" * 18 + b"}",
+            b"[1]",
+            event(2),
+        ]
+    )
     lines = serve(lambda path: (200, "text/html", body)).missed_events(since=NOON)
     assert lines is not None
     assert list(lines) == [event(1), event(2)]

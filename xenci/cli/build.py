@@ -174,7 +174,8 @@ def requeue(
     settings = read_settings(config)
     with open_ready(settings).session() as session:
         row = find(session, build)
-        made, is_new = again(session, row, who=getpass.getuser(), reason=reason, at=now())
+        pipelines = {pipeline.name for pipeline in settings.pipelines}
+        made, is_new = again(session, row, pipelines, who=getpass.getuser(), reason=reason, at=now())
         said = f"buildset {made.id}: {settings.web.public_url}buildset/{made.uuid}"
     typer.echo(said if is_new else f"it waits or runs already as {said}")
 

@@ -19,6 +19,8 @@ PATH = "a/plugins/events-log/events/"
 _ANY_ZONE = timedelta(hours=14)
 #: answers that are asked for at most; what is missing then is found by the look at open changes
 _MOST_PAGES = 20
+#: no event is of a later time: the year 2100
+_LATEST = 4_102_444_800
 
 #: Gets an address and returns the answer's body, piece by piece.
 Get = Callable[[str], Iterator[bytes]]
@@ -71,4 +73,4 @@ def _moment(line: bytes) -> int | None:
     except (ValueError, RecursionError):
         return None
     created = made.get("eventCreatedOn") if isinstance(made, dict) else None
-    return created if isinstance(created, int) else None
+    return created if isinstance(created, int) and 0 <= created < _LATEST else None

@@ -80,6 +80,8 @@ class KnownRun:
     created_at: datetime
     #: it was ended without a report because the change was closed, made private or work in progress meanwhile
     was_withdrawn: bool = False
+    #: it ended without a verdict, so that nothing was said of it
+    was_silent: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,7 +153,7 @@ def reconcile(
     runs: list[Run] = []
     for pipeline in wanted:
         had = _runs_of(patchset, pipeline, known)
-        if all(run.was_withdrawn for run in had):
+        if not had or _is_unanswered(had):
             runs.append(_upload(patchset, pipeline, _ready_at(seen), known))
         else:
             runs.extend(_unheard(patchset, pipeline, rechecks, had, known))
@@ -216,11 +218,16 @@ def _runs_of(patchset: Patchset, pipeline: PipelineLike, known: Sequence[KnownRu
     return [run for run in known if run.patchset == patchset.number and run.pipeline == pipeline.name]
 
 
+def _is_unanswered(had: Sequence[KnownRun]) -> bool:
+    """Tell whether runs were withdrawn with the change, and no other said anything of the patch set."""
+    return any(run.was_withdrawn for run in had) and all(run.was_withdrawn or run.was_silent for run in had)
+
+
 def _upload(patchset: Patchset, pipeline: PipelineLike, at: datetime, known: Sequence[KnownRun]) -> Run:
-    """The run of a patch set; again under another key if all before it were withdrawn with the change."""
+    """The run of a patch set; again under another key if the change was closed before anything was said."""
     had = _runs_of(patchset, pipeline, known)
     key = f"{_prefix(patchset, pipeline)}:upload"
-    if had and all(run.was_withdrawn for run in had):
+    if _is_unanswered(had):
         key = f"{_prefix(patchset, pipeline)}:recheck:restored-{len(had)}"
     return Run(pipeline=pipeline.name, kind=TriggerKind.PATCHSET, key=key, triggered_at=at)
 

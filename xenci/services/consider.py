@@ -17,12 +17,14 @@ from sqlalchemy.orm import Session
 from xenci.errors import NotFound
 from xenci.gerrit.parse import parse_event
 from xenci.gerrit.port import ChangeView, Event
-from xenci.model.build import BuildsetState, FoundBy
+from xenci.model.build import BuildsetState, FoundBy, ReportState
 from xenci.model.change import Patchset
+from xenci.model.outcome import SILENT
 from xenci.rules.trigger import Decision, Heard, Ignore, KnownRun, Run, Seen, decide, reconcile
 from xenci.services.context import Context
 from xenci.services.engine import defer
 from xenci.services.record import save_comments, save_patchset
+from xenci.services.report import CLOSED
 from xenci.services.withdraw import WITHDRAWN, unfinished, withdraw, withdraw_outdated
 from xenci.store.marks import clear_alarm
 from xenci.store.tables import BuildsetRow, ChangeRow, EventRow, PatchsetRow
@@ -171,10 +173,17 @@ def _known_runs(session: Session, change: int) -> list[KnownRun]:
             pipeline=row.pipeline,
             key=row.trigger_key,
             created_at=row.created_at,
-            was_withdrawn=any(str(reason).startswith(WITHDRAWN) for reason in row.reasons),
+            was_withdrawn=_was_withdrawn(row),
+            was_silent=row.result in SILENT,
         )
         for row in session.scalars(query)
     ]
+
+
+def _was_withdrawn(row: BuildsetRow) -> bool:
+    """Tell whether a run ended with its change: before its verdict, or before that was posted."""
+    dropped = [one for one in row.reports if one.state == ReportState.DROPPED and one.reason.startswith(CLOSED)]
+    return bool(dropped) or any(str(reason).startswith(WITHDRAWN) for reason in row.reasons)
 
 
 def _runs_of(known: Sequence[KnownRun], patchset: int) -> list[KnownRun]:

@@ -6,6 +6,7 @@ look through the open changes follows in any case, and finds what no log has.
 
 import structlog
 from sqlalchemy import select
+from sqlalchemy.exc import DataError
 
 from xenci.errors import XenciError
 from xenci.gerrit.parse import parse_event
@@ -30,8 +31,9 @@ def fetch_missed(ctx: Context, _row: int = 0) -> None:
         else:
             kept = sum(_keep(ctx, line) for line in lines)
             _LOG.info("missed.fetched", since=since.isoformat(), kept=kept)
-    except XenciError as error:
-        _LOG.warning("missed.failed", error=error.sentence)
+    except (XenciError, DataError) as error:
+        # what the log says no more of is found by the look
+        _LOG.warning("missed.failed", error=str(error).split("\n")[0])
     with ctx.database.session() as session:
         defer(session, "reconcile")
 

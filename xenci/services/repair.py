@@ -4,8 +4,10 @@ Each of these is kept from happening by locks where it would begin. This is the 
 nobody gives back costs money, and a buildset that nobody ends is a change without an answer.
 """
 
+from datetime import timedelta
+
 import structlog
-from sqlalchemy import select
+from sqlalchemy import and_, or_, select
 from sqlalchemy.orm import Session
 
 from xenci.model.build import BuildsetState, BuildState
@@ -16,15 +18,18 @@ from xenci.services.context import Context
 from xenci.services.pool import release
 from xenci.services.withdraw import withdraw
 from xenci.store.queue import is_configured
-from xenci.store.tables import BuildRow, BuildsetRow, NodeRow
+from xenci.store.tables import BuildRow, BuildsetRow, ChangeRow, NodeRow, PatchsetRow
 
 _LOG = structlog.get_logger()
+#: how long a run of a closed change may wait for its trees
+_LONG_ENOUGH = timedelta(days=1)
 
 
 def repair(ctx: Context) -> None:
     """Look for what does not agree, and mend it. Repeatable, and cheap where all is well."""
     with ctx.database.session() as session:
         _end_unknown(ctx, session)
+        _end_unmade(ctx, session)
         _end_orphans(ctx, session)
         _give_back(session)
         unsettled = list(session.scalars(_UNSETTLED))
@@ -54,6 +59,25 @@ def _end_unknown(ctx: Context, session: Session) -> None:
         if build.buildset.state != BuildsetState.DONE:
             withdraw(ctx, session, build.buildset, reason)
         _end(ctx, build, reason)
+
+
+def _end_unmade(ctx: Context, session: Session) -> None:
+    """End what is not prepared and never will be: of a pipeline that is gone, or a closed change's by an operator."""
+    known = [pipeline.name for pipeline in ctx.settings.pipelines]
+    lost = BuildsetRow.pipeline.not_in(known)
+    # whatever an operator asked for is prepared in a day, or cannot be
+    given_up = and_(ChangeRow.status != "NEW", BuildsetRow.created_at < ctx.clock() - _LONG_ENOUGH)
+    query = (
+        select(BuildsetRow)
+        .join(PatchsetRow, PatchsetRow.id == BuildsetRow.patchset_id)
+        .join(ChangeRow, ChangeRow.id == PatchsetRow.change_id)
+        .where(BuildsetRow.state == BuildsetState.NEW, or_(lost, given_up))
+        .with_for_update(of=BuildsetRow, skip_locked=True)
+    )
+    for buildset in session.scalars(query):
+        _LOG.warning("repair.unmade", buildset=buildset.id, pipeline=buildset.pipeline)
+        why = "the change is closed" if buildset.pipeline in known else "the configuration no longer has its pipeline"
+        withdraw(ctx, session, buildset, why)
 
 
 def _end_orphans(ctx: Context, session: Session) -> None:

@@ -24,6 +24,8 @@ _LOG = structlog.get_logger()
 #: first half of the advisory lock's key; the second is the report's id
 _LOCK = 0x7265706F
 _LONGEST = timedelta(minutes=10)
+#: begin of the reason of a report that is dropped with its change
+CLOSED = "the change is "
 #: tries after which the health page says that a report does not get through
 _PATIENCE = 3
 
@@ -80,7 +82,7 @@ def _is_paused(ctx: Context) -> bool:
 
 def _is_pointless(view: ChangeView, patchset: int) -> str | None:
     if view.patchset.status != "NEW":
-        return f"the change is {view.patchset.status.lower()}"
+        return f"{CLOSED}{view.patchset.status.lower()}"
     if view.patchset.number != patchset:
         return f"patch set {view.patchset.number} came"
     return None

@@ -1,10 +1,11 @@
 """Runs again, at an operator's word, what was cancelled or ended by a fault of ours: a new buildset, so that its
 comment, its logs and its verdict are its own, and those of before stay what they were.
 
-Asked twice while the first new run waits or runs, it makes one. The key of the trigger says which build it is for.
+Asked twice while the first new run waits or runs, it makes one. The key of the trigger says which buildset it is for.
 """
 
 import secrets
+from collections.abc import Collection
 from datetime import datetime
 
 from sqlalchemy import select
@@ -22,12 +23,20 @@ class CannotRequeue(Permanent):
     """The build is not run again."""
 
 
-def requeue(session: Session, build: BuildRow, *, who: str, reason: str, at: datetime) -> tuple[BuildsetRow, bool]:
-    """Return the new buildset, and whether it was made now. Raises CannotRequeue."""
+def requeue(
+    session: Session, build: BuildRow, pipelines: Collection[str], *, who: str, reason: str, at: datetime
+) -> tuple[BuildsetRow, bool]:
+    """Return the new buildset, and whether it was made now; `pipelines` are those that there are.
+
+    Raises CannotRequeue.
+    """
     old = session.get_one(BuildsetRow, build.buildset_id, with_for_update=True, populate_existing=True)
     session.refresh(build)
     _check(build, old)
-    prefix = f"{old.patchset.change.number},{old.patchset.number}:{old.pipeline}:operator:requeue-{build.id}-"
+    if old.pipeline not in pipelines:
+        remedy = f"there are {', '.join(sorted(pipelines))}"
+        raise CannotRequeue(f"the configuration no longer has the pipeline {old.pipeline}", remedy=remedy)
+    prefix = f"{old.patchset.change.number},{old.patchset.number}:{old.pipeline}:operator:requeue-{old.id}-"
     known = (
         select(BuildsetRow)
         .where(BuildsetRow.trigger_key.startswith(prefix, autoescape=True), BuildsetRow.state != BuildsetState.DONE)
@@ -63,6 +72,8 @@ def _check(build: BuildRow, buildset: BuildsetRow) -> None:
     if buildset.state != BuildsetState.DONE:
         remedy = "wait for that one: xenci build list"
         raise CannotRequeue(f"build {build.id} has another attempt under way already", remedy=remedy)
+    if any(one.job == build.job and one.attempt > build.attempt for one in buildset.builds):
+        raise CannotRequeue(f"build {build.id} had another attempt", remedy="that one counts: xenci build list")
     if build.result != Result.ABORTED and build.fault != Fault.INFRA:
         detail = f"build {build.id} ended as {build.result}, which is no fault of ours"
         raise CannotRequeue(detail, remedy=f"xenci build run {run} runs the patch set whatever ran before")
