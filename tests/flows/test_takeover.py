@@ -4,7 +4,7 @@ How long that takes is not measured here, as a busy machine would decide it. It 
 ends the dead process's connection, and its advisory lock with it, as soon as the kernel closes the socket; the other
 looks every `TURN` (2 s) and connects (20 s at most, some tenths of a second where Gerrit is well): well below the 10 s
 that are allowed. Where the whole machine dies, no socket is closed: the keepalives of `store/database.py` end the
-connection after 15 + 3 * 5 = 30 s.
+connection after 3 + 3 * 1 = 6 s, so the other listens after some 9 s.
 """
 
 import queue

@@ -12,10 +12,10 @@ from xenci.config.models import Settings
 from xenci.errors import ConfigError, Temporary
 from xenci.store.embedded import Cluster
 
-#: a machine that is gone without a word is noticed within half a minute: its locks end with its connections
+#: a machine that is gone without a word is noticed within six seconds: its locks end with its connections
 _OPTIONS = (
     "-c timezone=UTC -c idle_in_transaction_session_timeout=120000"
-    " -c tcp_keepalives_idle=15 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=3"
+    " -c tcp_keepalives_idle=3 -c tcp_keepalives_interval=1 -c tcp_keepalives_count=3"
 )
 
 
