@@ -26,8 +26,8 @@ from xenci.lab.gerrit.people import DEV
 from xenci.lab.paths import LabPaths, cache_dir
 from xenci.services.streams import open_stream
 
-#: changes one after the other, changes at once, and seconds of watching it idle
-SEQUENCE, BURST, IDLE = 30, 50, 20.0
+#: changes one after the other, changes at once, changes while it is down, and seconds of watching it idle
+SEQUENCE, BURST, MISSED, IDLE = 30, 50, 100, 20.0
 PORT = 17000
 _SANDBOX = "opendev/ci-sandbox"
 
@@ -122,12 +122,27 @@ def _show(paths: LabPaths, times: Times) -> None:
         f"burst of {BURST}", f"pushed at {rate:.1f} a second; last vote {last_vote - last_upload:.2f} s later"
     )
     table.add_row("processor in the burst", f"{busy * 100:.0f} % of a core")
+    table.add_row("caught up with", _catch_up(paths, times))
     time.sleep(5)
     began, used = time.monotonic(), _cpu(paths)
     time.sleep(IDLE)
     table.add_row("processor idle", f"{(_cpu(paths) - used) / (time.monotonic() - began) * 100:.1f} % of a core")
     table.add_row("memory", f"{_memory(paths):.0f} MB, xenci with web and its PostgreSQL (PSS)")
     Console().print(table)
+
+
+def _catch_up(paths: LabPaths, times: Times) -> str:
+    """Push while xenci is down, and tell how fast it answers all when it is back: Gerrit's pushes bound no rate here."""
+    processes.end(paths.run, world.XENCI, patience=15)
+    with ThreadPoolExecutor(4) as pool:
+        changes = list(pool.map(lambda _: _push(paths), range(MISSED)))
+    began = time.monotonic()
+    world.start_xenci(paths)
+    for change in changes:
+        times.wait(change)
+    votes = [times.votes[change] for change in changes]
+    rate = (MISSED - 1) / (max(votes) - min(votes))
+    return f"{MISSED} changes pushed while it was down: {rate:.1f} a second, all {max(votes) - began:.1f} s after the start"
 
 
 def _push(paths: LabPaths) -> int:
