@@ -132,7 +132,7 @@ def _show(paths: LabPaths, times: Times) -> None:
 
 
 def _catch_up(paths: LabPaths, times: Times) -> str:
-    """Push while xenci is down, and tell how fast it answers all when it is back: Gerrit's pushes bound no rate here."""
+    """Push while xenci is down, and tell how fast it answers all when it is back: no push bounds that rate."""
     processes.end(paths.run, world.XENCI, patience=15)
     with ThreadPoolExecutor(4) as pool:
         changes = list(pool.map(lambda _: _push(paths), range(MISSED)))
@@ -142,7 +142,8 @@ def _catch_up(paths: LabPaths, times: Times) -> str:
         times.wait(change)
     votes = [times.votes[change] for change in changes]
     rate = (MISSED - 1) / (max(votes) - min(votes))
-    return f"{MISSED} changes pushed while it was down: {rate:.1f} a second, all {max(votes) - began:.1f} s after the start"
+    last = max(votes) - began
+    return f"{MISSED} changes pushed while it was down: {rate:.1f} a second, all {last:.1f} s after the start"
 
 
 def _push(paths: LabPaths) -> int:
