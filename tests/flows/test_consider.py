@@ -15,7 +15,7 @@ from xenci.services.consider import consider
 from xenci.services.listener import keep
 from xenci.services.prepare import prepare
 from xenci.services.reconcile import reconcile
-from xenci.store.marks import open_alarms
+from xenci.store.marks import open_alarms, raise_alarm
 from xenci.store.tables import CommentRow, EventRow, PatchsetRow
 
 
@@ -123,6 +123,24 @@ def test_an_event_about_a_change_that_is_gone_is_answered(world: World) -> None:
     (outcome,) = outcomes(world)
     assert outcome is not None
     assert outcome.startswith("Gerrit does not show the change")
+
+
+@pytest.mark.parametrize("end", ["gone", "abandoned"])
+def test_the_alarms_of_a_change_end_with_it(world: World, end: str) -> None:
+    change, other = world.gerrit.push().change, world.gerrit.push().change
+    consider(world.ctx, change)
+    keys = ["carry:openstack/nova:stable/2025.1:{}", "vote:{}", "tree:{}"]
+    with world.database.session() as session:
+        for key in keys:
+            for number in (change, other):
+                raise_alarm(session, key.format(number), brief="it stands", at=world.now)
+    if end == "gone":
+        world.gerrit.changes.pop(change)
+    else:
+        world.gerrit.end(change, "ABANDONED")
+    consider(world.ctx, change)
+    with world.database.session() as session:
+        assert sorted(alarm.key for alarm in open_alarms(session)) == sorted(key.format(other) for key in keys)
 
 
 def test_a_change_that_gerrit_has_but_does_not_find_is_looked_at_all_the_same(

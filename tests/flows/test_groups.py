@@ -8,6 +8,7 @@ from xenci.errors import Temporary
 from xenci.gerrit.failures import GerritDown
 from xenci.model.change import Account
 from xenci.services.consider import consider
+from xenci.services.groups import CiGroups
 from xenci.store.marks import open_alarms
 
 ROBOT = Account(username="other-vendor", name="Another Vendor's Tests")
@@ -57,6 +58,19 @@ def test_a_group_that_gerrit_does_not_show_is_an_alarm_until_it_does(grouped: Wo
     grouped.later(minutes=6)
     consider(grouped.ctx, 1)
     assert alarms(grouped) == []
+
+
+@pytest.mark.parametrize("is_restarted", [False, True])
+def test_the_alarm_of_a_group_that_is_no_longer_ignored_ends(grouped: World, is_restarted: bool) -> None:
+    del grouped.gerrit.groups["Third-Party CI"]
+    grouped.gerrit.groups["Others"] = []
+    both = grouped.ctx.settings.gerrit.model_copy(update={"ignored_groups": ("Third-Party CI", "Gone")})
+    grouped.ctx.groups.cis(both)
+    assert alarms(grouped) == [KEY, "gerrit:group:Gone"]
+    if is_restarted:
+        grouped.ctx.groups = CiGroups(grouped.gerrit, grouped.database, grouped.ctx.clock)
+    grouped.ctx.groups.cis(both.model_copy(update={"ignored_groups": ("Others", "Gone")}))
+    assert alarms(grouped) == ["gerrit:group:Gone"]
 
 
 def test_members_are_believed_while_gerrit_does_not_answer_but_never_made_up(grouped: World) -> None:

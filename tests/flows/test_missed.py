@@ -74,6 +74,21 @@ def test_a_look_that_did_not_come_to_its_end_moves_no_watermark(world: World) ->
     assert looked_at(world) == before
 
 
+def test_a_change_that_always_fails_makes_a_wide_look_once_a_day(world: World, asked: list[datetime]) -> None:
+    reconcile(world.ctx)
+    narrow = world.now - world.ctx.settings.gerrit.reconcile_margin
+    world.later(days=2)
+    # no database takes it
+    world.gerrit.push(files=("nova/a\0b.py",))
+    well = world.gerrit.push().change
+    for _ in range(3):
+        reconcile(world.ctx)
+        world.later(minutes=5)
+    wide = world.now - timedelta(minutes=15) - world.ctx.settings.gerrit.reconcile_age
+    assert asked[1:] == [wide, narrow, narrow], "the narrow look begins where all was well"
+    assert found_by(world) == {well: "reconcile"}
+
+
 def test_other_triggers_make_the_look_a_wide_one(world: World, asked: list[datetime]) -> None:
     reconcile(world.ctx)
     world.later(minutes=5)

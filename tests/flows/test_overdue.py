@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from tests.flows.node import phases, read, scripted
+from tests.flows.node import PROOF, go_on, phases, read, scripted
 from tests.flows.world import World
 from xenci.services.advance import advance, course
 from xenci.services.consider import consider
@@ -38,6 +38,44 @@ def test_a_build_ends_though_its_step_never_does(world: World, monkeypatch: pyte
     assert "RecursionError" in " ".join(ended.reasons)
     assert (again.state, again.attempt) == ("queued", 2)
     assert world.reports() == []
+
+
+@pytest.mark.parametrize("step", ["tree", "tempest", "judge"])
+def test_a_build_ends_though_what_fails_lies_between_two_phases(
+    world: World, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    build, _ = scripted(world)
+    advance_to(world, build, step, monkeypatch)
+    for minutes in (0, 10, 19):
+        world.later(minutes=minutes)
+        with pytest.raises(RecursionError):
+            advance(world.ctx, build)
+    world.later(minutes=2)
+    advance(world.ctx, build)
+    ended, again = world.buildsets()[0].builds
+    assert (ended.state, ended.fault) == ("done", "infra")
+    assert f"step {step}: RecursionError" in " ".join(ended.reasons)
+    assert (again.state, again.attempt) == ("queued", 2)
+
+
+def advance_to(world: World, build: int, step: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take a build to a step that fails on and on."""
+    monkeypatch.setitem(course.STEPS, step, fail)
+    with pytest.raises(RecursionError):
+        advance(world.ctx, build)
+
+
+@pytest.mark.parametrize(
+    "told",
+    [b'{"a": "\\ud800"}', b'{"\\udfff": 1}', b'{"a": "\\u0000"}', b'{"a": 1e999}', b"[NaN]", b"[" * 60 + b"]" * 60],
+)
+def test_a_proof_that_cannot_be_kept_is_none(world: World, told: bytes) -> None:
+    build, node = scripted(world)
+    node.begins["nova-first"] = lambda: node.files.update({PROOF: told})
+    row = go_on(world, build)
+    assert (row.result, row.fault) == ("ERROR", "infra")
+    assert row.proof is not None
+    assert "missing" in row.proof["first"]
 
 
 def test_a_stream_that_never_ends_is_waited_for_until_the_deadline(world: World) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from xenci.rules.absence import AWAY, GRACE, is_past, since_of
 from xenci.store.database import Database
-from xenci.store.marks import back_at, beat
+from xenci.store.marks import LIFE, back_at, beat
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -45,7 +45,7 @@ def test_a_heart_remembers_since_when_it_beats_without_a_break(database: Databas
 
     def beaten(at: datetime) -> None:
         with database.session() as session:
-            beat(session, "worker", at=at)
+            beat(session, LIFE, at=at)
 
     assert seen(AT) is None
     for minutes in (0, 1, 2):

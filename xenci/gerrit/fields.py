@@ -1,4 +1,4 @@
-"""Reads fields out of JSON that Gerrit, or somebody who speaks in its place, has written.
+"""Reads fields out of JSON that others have written: Gerrit, somebody who speaks in its place, a node.
 
 Any field may be missing or of another kind. Strings lose what PostgreSQL cannot keep (NUL, half surrogates); numbers
 that no column could hold, such as an infinity, count as missing. Nothing here raises, but `clean`, which says so.

@@ -25,8 +25,7 @@ from xenci.services.context import Context
 from xenci.services.engine import defer
 from xenci.services.record import save_comments, save_patchset
 from xenci.services.report import CLOSED
-from xenci.services.withdraw import WITHDRAWN, unfinished, withdraw, withdraw_outdated
-from xenci.store.marks import clear_alarm
+from xenci.services.withdraw import WITHDRAWN, close_alarms, unfinished, withdraw, withdraw_outdated
 from xenci.store.tables import BuildsetRow, ChangeRow, EventRow, PatchsetRow
 
 _LOG = structlog.get_logger()
@@ -51,7 +50,10 @@ def consider(ctx: Context, number: int) -> None:
                 withdraw(ctx, session, buildset, "Gerrit does not show the change any more")
             for event in _unanswered(session, number):
                 event.outcome = f"Gerrit does not show the change: {error.detail or error.brief}"
-            session.execute(update(ChangeRow).where(ChangeRow.number == number).values(status="GONE"))
+            row = session.scalar(select(ChangeRow).where(ChangeRow.number == number))
+            if row is not None:
+                row.status = "GONE"
+                close_alarms(session, number, project=row.project, branch=row.branch, at=ctx.clock())
         return
     consider_view(ctx, view)
 
@@ -75,10 +77,7 @@ def consider_view(ctx: Context, view: ChangeView) -> list[int]:
         )
         row = save_patchset(session, patchset)
         if patchset.status != "NEW":
-            # nobody need mend anything for a change that is closed
-            carry = f"carry:{patchset.project}:{patchset.branch}:{patchset.change}"
-            for key in (carry, f"vote:{patchset.change}", f"tree:{patchset.change}"):
-                clear_alarm(session, key, at=ctx.clock())
+            close_alarms(session, patchset.change, project=patchset.project, branch=patchset.branch, at=ctx.clock())
         save_comments(session, view, me, gerrit)
         withdraw_outdated(ctx, session, patchset)
         known = _known_runs(session, patchset.change)

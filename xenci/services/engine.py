@@ -24,6 +24,7 @@ from sqlalchemy.orm import Session
 
 from xenci.errors import Temporary, XenciError
 from xenci.services.context import Context
+from xenci.services.life import living
 from xenci.services.troubles import Troubles
 from xenci.store.database import Database
 from xenci.store.marks import beat, clear_alarm, raise_alarm
@@ -115,7 +116,7 @@ def run_worker(
 
     Steps that still run after the grace are left where they are: each can be repeated.
     """
-    while not asyncio.run(_work(_app(ctx, steps), concurrency, stop)):
+    while not asyncio.run(_work(ctx, _app(ctx, steps), concurrency, stop)):
         # PostgreSQL was restarted, or took us for dead: what was under way is done again
         time.sleep(_AGAIN)
 
@@ -134,16 +135,16 @@ def _app(ctx: Context, steps: dict[str, Step]) -> procrastinate.App:
     return app
 
 
-async def _work(app: procrastinate.App, concurrency: int, stop: Callable[[Stopper], None] | None) -> bool:
+async def _work(ctx: Context, app: procrastinate.App, concurrency: int, stop: Callable[[Stopper], None] | None) -> bool:
     """Run one worker; return whether it ended because it was asked to."""
     try:
-        return await _run(app, concurrency, stop)
+        return await _run(ctx, app, concurrency, stop)
     except (exceptions.ConnectorException, psycopg.Error, OSError) as error:
         _LOG.warning("worker.interrupted", error=str(error).split("\n")[0])
         return False
 
 
-async def _run(app: procrastinate.App, concurrency: int, stop: Callable[[Stopper], None] | None) -> bool:
+async def _run(ctx: Context, app: procrastinate.App, concurrency: int, stop: Callable[[Stopper], None] | None) -> bool:
     loop = asyncio.get_running_loop()
     loop.set_default_executor(ThreadPoolExecutor(concurrency + 2, thread_name_prefix="step"))
     async with app.open_async():
@@ -165,7 +166,8 @@ async def _run(app: procrastinate.App, concurrency: int, stop: Callable[[Stopper
         else:
             stop(lambda: _ask_to_end(loop, task))
         try:
-            await task
+            with living(ctx):
+                await task
         except asyncio.CancelledError:
             _LOG.info("worker.ended")
         else:

@@ -2,7 +2,8 @@
 
 At start, after every reconnect of the stream, when Gerrit says that it dropped events, and every few minutes: so a
 change that was pushed while xenci was down is tested all the same. A watermark in the database says up to when
-everything was looked at; it moves only when a look came to its end, so an outage of any length is caught up with.
+everything was looked at; it moves only when a look came to its end and no change failed, so an outage of any length is
+caught up with.
 """
 
 import hashlib
@@ -82,8 +83,9 @@ def reconcile(ctx: Context, _row: int = 0) -> None:
         defer(session, "renew")
         if is_whole:
             set_watermark(session, LOOKED, at=began)
-            if back.is_wide:
-                set_watermark(session, LOOKED_WIDE, at=began, note=_triggers(ctx))
+        if back.is_wide:
+            # a change that always fails must not make every look a wide one
+            set_watermark(session, LOOKED_WIDE, at=began, note=_triggers(ctx))
     words = f"{len(seen)} open changes touched since {back.since:%Y-%m-%d %H:%M}, {len(started)} runs that were missed"
     alive(ctx, "reconcile", words)
     _LOG.info("reconcile.done", changes=len(seen), since=back.since.isoformat(), started=started)

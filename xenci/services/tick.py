@@ -10,7 +10,7 @@ from xenci.services.context import Context
 from xenci.services.engine import nudge
 from xenci.services.repair import repair
 from xenci.services.tidy import EVERY
-from xenci.store.marks import are_reports_paused, beat
+from xenci.store.marks import LIFE, are_reports_paused, beat
 from xenci.store.tables import AlarmRow, BuildRow, BuildsetRow, EventRow, HeartRow, NodeRow, ReportRow
 
 #: node states in which nothing moves by itself
@@ -53,7 +53,8 @@ def tick(ctx: Context, _row: int = 0) -> None:
         session.execute(update(AlarmRow).where(*passed).values(closed_at=at))
         if session.scalar(select(AlarmRow.id).where(AlarmRow.told_at.is_(None)).limit(1)) is not None:
             nudge(session, "webhook")
-        beat(session, "worker", at=at)
+        for heart in ("worker", LIFE):
+            beat(session, heart, at=at)
 
 
 def unanswered(at: datetime) -> Select[int | None]:

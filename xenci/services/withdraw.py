@@ -1,5 +1,7 @@
 """Ends what waits or runs for a change before its time: a newer patch set came, or the change was closed."""
 
+from datetime import datetime
+
 import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -27,6 +29,12 @@ def withdraw_outdated(ctx: Context, session: Session, patchset: Patchset) -> Non
             withdraw(ctx, session, buildset, f"the change is {patchset.status.lower()}")
         elif buildset.patchset.number < patchset.number:
             withdraw(ctx, session, buildset, f"patch set {patchset.number} came")
+
+
+def close_alarms(session: Session, change: int, *, project: str, branch: str, at: datetime) -> None:
+    """Close the alarms of a change that is closed, or gone: nobody need mend anything for it."""
+    for key in (f"carry:{project}:{branch}:{change}", f"vote:{change}", f"tree:{change}"):
+        clear_alarm(session, key, at=at)
 
 
 def unfinished(session: Session, change: int) -> list[BuildsetRow]:

@@ -11,6 +11,8 @@ from xenci.rules.absence import AWAY, since_of
 from xenci.store.tables import ActionRow, AlarmRow, HeartRow, SwitchRow, WatermarkRow
 
 REPORTS_PAUSED = "reports_paused"
+#: the heart that beats while a worker's process lives, whatever its steps wait for
+LIFE = "life"
 
 
 def raise_alarm(session: Session, key: str, *, brief: str, detail: str = "", remedy: str = "", at: datetime) -> None:
@@ -61,9 +63,9 @@ def beat(session: Session, name: str, *, at: datetime, detail: str = "") -> None
 def back_at(session: Session, *, at: datetime) -> datetime | None:
     """Return since when the rows are looked at without a break, or None if they never were.
 
-    After a break it is this very moment until the first tick has written it down.
+    After a break it is this very moment until the first sign of life has written it down.
     """
-    heart = session.get(HeartRow, "worker", populate_existing=True)
+    heart = session.get(HeartRow, LIFE, populate_existing=True)
     return None if heart is None else since_of(heart.beat_at, heart.since, at)
 
 

@@ -11,6 +11,7 @@ import structlog
 from sqlalchemy import func, select
 
 from xenci.errors import Permanent
+from xenci.gerrit.fields import storable
 from xenci.host.port import HostKeyChanged, HostLost
 from xenci.model.build import BuildState
 from xenci.model.node import NodeState
@@ -27,6 +28,8 @@ _LOG = structlog.get_logger()
 LOST_AFTER = timedelta(minutes=5)
 #: a phase that fails on and on past its deadline is given up after so long
 _OVERDUE = timedelta(minutes=5)
+#: what fails on and on between two phases, or after the last, is given up so long after the one before has ended
+_BETWEEN = timedelta(minutes=30)
 _RETRY = timedelta(seconds=5)
 #: first half of the advisory lock's key; the second is the build's id
 _LOCK = 0x6275
@@ -69,18 +72,21 @@ def _advance(ctx: Context, build_id: int) -> bool:
         if not _is_overdue(ctx, build_id):
             raise
         _LOG.exception("build.overdue", build=build_id, step=work.step)
-        judge.give_up(ctx, work, Overdue(f"step {work.step}: {type(error).__name__}: {error}".replace("\0", "�")))
+        judge.give_up(ctx, work, Overdue(storable(f"step {work.step}: {type(error).__name__}: {error}")))
     return False
 
 
 def _is_overdue(ctx: Context, build_id: int) -> bool:
-    """Tell whether a phase that has not ended is long past its deadline."""
+    """Tell whether a phase is long past its deadline; where none is under way, whether the last ended long ago."""
+    of_build, is_open = PhaseRow.build_id == build_id, PhaseRow.finished_at.is_(None)
     with ctx.database.session() as session:
-        query = select(func.min(PhaseRow.deadline_at)).where(
-            PhaseRow.build_id == build_id, PhaseRow.finished_at.is_(None)
-        )
-        deadline = session.scalar(query)
-    return deadline is not None and is_over(ctx, deadline + _OVERDUE)
+        deadline = session.scalar(select(func.min(PhaseRow.deadline_at)).where(of_build, is_open))
+        ended_at = session.scalar(select(func.max(PhaseRow.finished_at)).where(of_build))
+        began_at = session.scalar(select(BuildRow.started_at).where(BuildRow.id == build_id))
+    if deadline is not None:
+        return is_over(ctx, deadline + _OVERDUE)
+    since = ended_at or began_at
+    return since is not None and is_over(ctx, since + _BETWEEN)
 
 
 def _write(ctx: Context, work: Work, following: Next | None) -> bool:

@@ -8,6 +8,7 @@ from datetime import timedelta
 import structlog
 
 from xenci.errors import NotFound, XenciError
+from xenci.gerrit.fields import clean, storable
 from xenci.host.port import CommandFailed, Host, HostLost
 from xenci.model.build import Phase, Run
 from xenci.rules.build_facts import NOVA_ENDED
@@ -182,12 +183,12 @@ def _keep_proof(ctx: Context, work: Work, host: Host, path: str, name: str) -> N
     """Keep what the start of Nova left as proof of the tree that it runs from, or was to run from."""
     try:
         proof = json.loads(host.read(path, limit=_PROOF_LIMIT))
-        if "\\u0000" in json.dumps(proof, allow_nan=False):
-            raise ValueError("a NUL in the proof")
+        if clean(proof) != proof:
+            raise ValueError("a string or a number in the proof that cannot be kept")
     except HostLost:
         raise
     except (NotFound, ValueError, RecursionError, XenciError) as error:
-        proof = {"missing": str(error)}
+        proof = {"missing": storable(str(error))}
     with ctx.database.session() as session:
         build = session.get_one(BuildRow, work.build_id, with_for_update=True)
         build.proof = {**(build.proof or {}), str(name): proof}

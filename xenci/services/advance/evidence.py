@@ -6,6 +6,7 @@ import structlog
 from sqlalchemy import select
 
 from xenci.errors import XenciError
+from xenci.gerrit.fields import storable
 from xenci.host.port import Host
 from xenci.host.xen import domains
 from xenci.services.advance.work import Work
@@ -69,7 +70,7 @@ def look_for_guest(ctx: Context, work: Work, host: Host, run: str) -> bool:
 def _servers(work: Work, host: Host) -> set[str]:
     """UUIDs of the servers that the Nova under test knows, past ones too."""
     output = host.run(work.job.node.servers, timeout=_QUICK)
-    return set(output.stdout.decode(errors="replace").split()) if output.exit_code == 0 else set()
+    return set(storable(output.stdout.decode(errors="replace")).split()) if output.exit_code == 0 else set()
 
 
 def _has(ctx: Context, work: Work, kind: str) -> bool:
