@@ -60,6 +60,19 @@ def test_a_parent_that_cannot_merge_is_tested_as_the_author_pushed_it(town: Town
     assert needs(buildset) == [(parent.change, "parent", True), (child.change, "parent", True)]
 
 
+def test_what_a_parent_breaks_that_gerrit_does_not_show_is_not_the_childs(town: Town) -> None:
+    """A private change, or one that Gerrit's index has lost: merging the child brings it in all the same."""
+    parent = town.push({DRIVER: text(l3="hidden")})
+    child = town.push({DRIVER: text(l3="hidden", l12="child")}, on=parent)
+    del town.world.gerrit.changes[parent.change]
+    town.move({DRIVER: text(l30="moved on")})
+    buildset = town.run(child)
+    (build,) = buildset.builds
+    assert town.file(build.tree_sha) == text(l3="hidden", l12="child", l30="moved on")
+    assert town.file(build.tip_tree_sha) == text(l3="hidden", l30="moved on")
+    assert buildset.needs == []
+
+
 def test_a_merged_parent_is_the_branchs(town: Town) -> None:
     parent = town.push({DRIVER: text(l3="first")})
     child = town.push({DRIVER: text(l3="first", l12="second")}, on=parent)

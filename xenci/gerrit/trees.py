@@ -2,7 +2,8 @@
 
 What a change needs, its parents and what its message depends on, is merged with the tip first. That, with the carry but
 without the change, is made as well: it is what a failed test runs against to tell whose failure it is. What a parent
-breaks is not the fault of the change on top of it, so the parents are in both. That a change conflicts, with its
+breaks is not the fault of the change on top of it, so the parents are in both; the commit's own parent too, by git's
+word, as Gerrit may not show whose patch set it is (a private change's, or one that its index lacks). That a change conflicts, with its
 branch, with what it needs or with the carry, is an expected outcome and so a value.
 """
 
@@ -104,7 +105,7 @@ class Mirrors:
         series = carry.patches(carry_series)
         with locked(self._folder, project, patience=self._patience) as mirror:
             tip = self._fetch(mirror, url, branch, (*needs, change), name)
-            base = merge.all_of(mirror, tip, needs, branch, at, limit=self._limit)
+            base = self._base(mirror, tip, needs, change, branch, at)
             if isinstance(base, MergeConflict):
                 return base
             merged = merge.one_of(mirror, base, change, branch, at, limit=self._limit)
@@ -204,6 +205,18 @@ class Mirrors:
                 # Gerrit may answer inconsistently right after an upload
                 raise FetchFailed(f"{one.ref} of {url} is {sha}, expected {one.sha}", remedy="It is tried again")
         return tip_sha
+
+    def _base(
+        self, mirror: Mirror, tip: str, needs: Sequence[Source], change: Source, branch: str, at: datetime
+    ) -> str | MergeConflict:
+        """Return all that is tested but the change: the tip, what it needs, and what its commit is on top of."""
+        base = merge.all_of(mirror, tip, needs, branch, at, limit=self._limit)
+        parent = merge.first_parent(mirror, change.sha, limit=self._limit)
+        if isinstance(base, MergeConflict) or parent is None:
+            return base
+        below = Source(ref=f"the parent of {change.ref}", sha=parent)
+        merged = merge.one_of(mirror, base, below, branch, at, limit=self._limit)
+        return MergeConflict(tip_sha=tip, files=merged.files) if isinstance(merged, merge.Stuck) else merged
 
     def _carry(
         self, mirror: Mirror, tip: str, commit: str, series: Sequence[Path], *, fits_tip: bool = False
