@@ -3,8 +3,8 @@
 What a change needs, its parents and what its message depends on, is merged with the tip first. That, with the carry but
 without the change, is made as well: it is what a failed test runs against to tell whose failure it is. What a parent
 breaks is not the fault of the change on top of it, so the parents are in both; the commit's own parent too, by git's
-word, as Gerrit may not show whose patch set it is (a private change's, or one that its index lacks). That a change conflicts, with its
-branch, with what it needs or with the carry, is an expected outcome and so a value.
+word, as Gerrit may not show whose patch set it is (a private change's, or one that its index lacks). That a change
+conflicts, with its branch, with what it needs or with the carry, is an expected outcome and so a value.
 """
 
 from collections.abc import Collection, Sequence
