@@ -27,6 +27,8 @@ class FoundBy(StrEnum):
     RECONCILE = "reconcile"
     #: an operator asked for it
     OPERATOR = "operator"
+    #: nobody asked: what a run ended of, without a test, may have ended
+    RENEW = "renew"
 
 
 class BuildsetState(StrEnum):
