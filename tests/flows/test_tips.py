@@ -105,6 +105,22 @@ def test_a_series_that_does_not_fit_is_tried_again_on_the_next_tip_too(town: Tow
     assert town.alarms() == {}
 
 
+def test_the_alarm_of_another_projects_series_ends_when_it_fits_again(town: Town, tmp_path: Path) -> None:
+    town.repositories[TEMPEST].patches(tmp_path / "carry", {DRIVER: text(l20="xen")})
+    carry = {"project": TEMPEST, "branch": "master", "series": str(tmp_path / "carry")}
+    town.configure(node={"trees": {TEMPEST: "/opt/stack/tempest"}}, carry=[carry])
+    town.move({DRIVER: text(l20="not xen")}, project=TEMPEST)
+    theirs = town.push({"README": "theirs\n"}, project=TEMPEST)
+    change = town.push({DRIVER: text(l21="change")}, depends_on=[theirs])
+    assert town.run(change).result == "CARRY_CONFLICT"
+    assert list(town.alarms()) == [f"carry:{TEMPEST}:master:tip"]
+    town.move({DRIVER: text()}, project=TEMPEST)
+    renew(town.world.ctx)
+    prepare(town.world.ctx, town.world.buildsets()[-1].id)
+    assert town.world.buildsets()[-1].state == "running"
+    assert town.alarms() == {}
+
+
 def test_so_many_are_tried_again_at_once_and_the_others_at_the_next_look(town: Town) -> None:
     changes = [town.push({DRIVER: text(l3=f"change {n}")}) for n in range(MOST + 3)]
     town.move({DRIVER: text(l3="tip")})

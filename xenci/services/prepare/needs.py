@@ -91,7 +91,10 @@ def _direct(ctx: Context, one: _Commit) -> list[Need] | Unmet:
     for sha in commit.parents:
         parent = _parent(ctx, one, sha)
         needs += [Need(patchset=parent, how="parent")] if parent else []
-    for named in depends_on(commit.message, _addresses(ctx)):
+    names = depends_on(commit.message, _addresses(ctx))
+    if len(names) > MOST:
+        return Unmet(reason=f"{one.words} depends on more than {MOST} others")
+    for named in names:
         wanted = _named(ctx, one, named)
         if isinstance(wanted, Unmet):
             return wanted
