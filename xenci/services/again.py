@@ -20,7 +20,13 @@ from xenci.store.tables import BuildsetRow
 
 _LOG = structlog.get_logger()
 #: why we run again by ourselves
-AGAIN = (TriggerKind.TIP,)
+AGAIN = (TriggerKind.TIP, TriggerKind.NEED)
+
+
+def is_wanted(ctx: Context, buildset: BuildsetRow) -> bool:
+    """Tell whether the pipeline of a run is still there and wants the change as it is."""
+    pipeline = next((one for one in ctx.settings.pipelines if one.name == buildset.pipeline), None)
+    return pipeline is not None and (pipeline.trigger.wip or not buildset.patchset.change.wip)
 
 
 def still(session: Session, change: int, buildset_id: int, *results: Result) -> BuildsetRow | None:

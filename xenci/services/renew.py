@@ -8,8 +8,9 @@ import structlog
 
 from xenci.errors import XenciError
 from xenci.model.build import TriggerKind
-from xenci.services.again import run_again, still
+from xenci.services.again import is_wanted, run_again, still
 from xenci.services.context import Context
+from xenci.services.unmet import try_unmet
 from xenci.store.conflicts import WITH_TIP, lasting
 from xenci.store.marks import clear_alarm, open_alarms, raise_alarm
 from xenci.store.tables import BuildsetRow
@@ -22,15 +23,16 @@ _ALARM = "tips:"
 
 
 def renew(ctx: Context, _row: int = 0) -> None:
-    """Prepare again what conflicted with another tip than its branch has now. Repeatable.
+    """Prepare again what conflicted with another tip than its branch has now, and what lacked something. Repeatable.
 
     A project whose tips cannot be asked for is an alarm until it answers; it costs no other its look.
     """
+    try_unmet(ctx)
     with ctx.database.session() as session:
         stuck = [
             (buildset.patchset.change.number, buildset.id, *_place(buildset))
             for buildset in session.scalars(lasting(*WITH_TIP))
-            if _is_on(ctx, buildset)
+            if is_wanted(ctx, buildset)
         ]
     tips = _tips(ctx, {(project, branch) for _, _, project, branch, _ in stuck})
     moved = [
@@ -86,12 +88,6 @@ def _place(buildset: BuildsetRow) -> tuple[str, str, str]:
         str(conflict.get("branch", change.branch)),
         str(conflict.get("tip", buildset.tip_sha or "")),
     )
-
-
-def _is_on(ctx: Context, buildset: BuildsetRow) -> bool:
-    """Tell whether the pipeline is still there and wants the change as it is."""
-    pipeline = next((one for one in ctx.settings.pipelines if one.name == buildset.pipeline), None)
-    return pipeline is not None and (pipeline.trigger.wip or not buildset.patchset.change.wip)
 
 
 def _follow(ctx: Context, change: int, number: int, tip: str) -> None:
