@@ -371,8 +371,12 @@ def test_two_at_once_do_not_disturb_each_other(upstream: Upstream, prepare: Prep
 
 def test_a_mirror_that_is_busy_for_too_long_is_tried_again_later(tmp_path: Path) -> None:
     hasty = Mirrors(tmp_path, patience=timedelta(0))
-    with mirror.locked(tmp_path, "p", patience=LIMIT), pytest.raises(MirrorBusy):
-        hasty.names("p")
+    assert not hasty.is_busy("p")
+    with mirror.locked(tmp_path, "p", patience=LIMIT):
+        assert hasty.is_busy("p")
+        with pytest.raises(MirrorBusy):
+            hasty.names("p")
+    assert not hasty.is_busy("p")
     assert hasty.names("p") == set()
 
 

@@ -17,7 +17,7 @@ import structlog
 from xenci.gerrit import carry, merge
 from xenci.gerrit.failures import FetchFailed
 from xenci.gerrit.merge import MergeConflict, Source
-from xenci.gerrit.mirror import OURS, Mirror, check_names, known, list_tips, locked, path_of
+from xenci.gerrit.mirror import OURS, Mirror, check_names, is_taken, known, list_tips, locked, path_of
 from xenci.gerrit.names import check_branch, check_name, check_ref, check_sha, check_url
 
 __all__ = ["CarryConflict", "MergeConflict", "Mirrors", "OtherTree", "Prepared", "Source"]
@@ -167,6 +167,10 @@ class Mirrors:
         """
         path_of(self._folder, project), check_url(url)
         return list_tips(url, [check_branch(branch) for branch in branches], limit=self._limit)
+
+    def is_busy(self, project: str) -> bool:
+        """Tell whether another one works in a project's mirror at this moment. Raises HostileName."""
+        return is_taken(self._folder, project)
 
     def repository(self, project: str) -> Path:
         """Return where a project's mirror is, once prepare() has been there. Raises HostileName."""

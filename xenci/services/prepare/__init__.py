@@ -109,10 +109,13 @@ def _begin(ctx: Context, session: Session, buildset: BuildsetRow, jobs: list[Job
 
 
 def _plan(ctx: Context, change: ChangeRow, patchset: PatchsetRow, jobs: list[Job]) -> Plan | Unmet | None:
-    """Say which trees are made; None where no job needs one."""
+    """Say which trees are made; None where no job needs one. Raises MirrorBusy."""
     running = [job for job in jobs if not job.noop]
     if not running:
         return None
+    if ctx.mirrors.is_busy(change.project):
+        # before Gerrit is asked, as it would be asked all of it again at each turn
+        raise MirrorBusy(change.project, remedy="It is tried again")
     needs = find_needs(ctx, change, patchset)
     return needs if isinstance(needs, Unmet) else plan(ctx, change, needs, running)
 
