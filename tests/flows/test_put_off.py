@@ -7,6 +7,7 @@ from tests.flows.town import BRANCH, DRIVER, NOVA, Town
 from tests.flows.world import World
 from tests.upstream import text
 from xenci.gerrit.failures import GerritDown
+from xenci.gerrit.mirror import locked
 from xenci.services.consider import consider
 from xenci.services.prepare import prepare
 
@@ -105,3 +106,19 @@ def test_a_gerrit_that_is_away_for_a_moment_is_no_alarm_and_is_asked_again_soon(
     world.gerrit.down = None
     prepare(world.ctx, buildset.id)
     assert (world.buildsets()[0].state, town.alarms()) == ("running", {})
+
+
+def test_gerrit_is_not_asked_while_another_one_works_in_the_mirror(town: Town) -> None:
+    world, change = town.world, town.push({DRIVER: text(l3="x")})
+    consider(world.ctx, change.change)
+    (buildset,) = world.buildsets()
+    with world.database.session() as session:
+        session.connection().exec_driver_sql("delete from procrastinate_jobs")
+    world.gerrit.down = GerritDown("it was asked")
+    with locked(world.folder / "mirrors", NOVA, patience=timedelta()):
+        prepare(world.ctx, buildset.id)
+        assert (world.buildsets()[0].state, world.buildsets()[0].reasons) == ("new", [])
+        assert (round(pause(world).total_seconds()), town.alarms()) == (3, {})
+    world.gerrit.down = None
+    prepare(world.ctx, buildset.id)
+    assert world.buildsets()[0].state == "running"

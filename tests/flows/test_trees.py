@@ -14,7 +14,9 @@ from xenci.host.port import CommandFailed
 from xenci.model.outcome import Fault, Result, Verdict
 from xenci.services.advance import advance
 from xenci.services.outbox import message_of
+from xenci.services.prepare.needs import MOST
 from xenci.services.tidy import tidy
+from xenci.store.marks import raise_alarm
 from xenci.store.tables import BuildRow, BuildsetRow
 
 
@@ -58,6 +60,19 @@ def test_a_parent_that_cannot_merge_is_tested_as_the_author_pushed_it(town: Town
     assert town.file(build.tip_tree_sha) == text(l3="first", l12="second")
     assert [one["patchset"] for one in buildset.needs] == [1, 1]
     assert needs(buildset) == [(parent.change, "parent", True), (child.change, "parent", True)]
+
+
+def test_what_a_parent_breaks_that_gerrit_does_not_show_is_not_the_childs(town: Town) -> None:
+    """A private change, or one that Gerrit's index has lost: merging the child brings it in all the same."""
+    parent = town.push({DRIVER: text(l3="hidden")})
+    child = town.push({DRIVER: text(l3="hidden", l12="child")}, on=parent)
+    del town.world.gerrit.changes[parent.change]
+    town.move({DRIVER: text(l30="moved on")})
+    buildset = town.run(child)
+    (build,) = buildset.builds
+    assert town.file(build.tree_sha) == text(l3="hidden", l12="child", l30="moved on")
+    assert town.file(build.tip_tree_sha) == text(l3="hidden", l30="moved on")
+    assert buildset.needs == []
 
 
 def test_a_merged_parent_is_the_branchs(town: Town) -> None:
@@ -121,6 +136,23 @@ def test_a_project_without_a_place_on_the_node_is_not_tested_wrongly(town: Town)
     assert str(theirs.change) in reason
 
 
+def test_a_project_without_a_place_need_not_be_served_by_git(town: Town) -> None:
+    theirs = town.push({DRIVER: text(l3="theirs")}, project=TEMPEST)
+    change = town.push({DRIVER: text(l21="change")}, depends_on=[theirs])
+    town.repositories[TEMPEST].folder.rename(town.world.folder / "away")
+    reason = refused(town.run(change))
+    assert f"cannot put a tree of {TEMPEST} onto the node, and the change needs {theirs.change} of it" in reason
+    assert town.alarms() == {}
+
+
+def test_a_message_that_names_too_many_is_refused_before_any_is_asked_for(town: Town) -> None:
+    named = [f"http://127.0.0.1:1/{number}" for number in range(1000, 1001 + MOST)]
+    change = town.push({DRIVER: text(l3="x")}, depends_on=named)
+    assert refused(town.run(change)) == f"the change depends on more than {MOST} others"
+    enough = town.push({DRIVER: text(l3="y")}, depends_on=named[1:])
+    assert refused(town.run(enough)) == "the change depends on change 1001, which Gerrit does not show"
+
+
 def test_changes_that_depend_on_each_other_are_refused(town: Town) -> None:
     first = town.push({DRIVER: text(l3="first")})
     second = town.push({DRIVER: text(l3="first", l12="second")}, on=first)
@@ -147,8 +179,8 @@ def test_a_verdict_is_not_taken_over_by_a_message_that_names_more(town: Town) ->
     raw = town.world.ctx.settings.model_dump(mode="json", exclude_defaults=True)
     raw["pipelines"][0]["trigger"]["copy_verdict"] = ["NO_CODE_CHANGE"]
     town.world.ctx.settings = type(town.world.ctx.settings).model_validate(raw)
-    needed = town.push({DRIVER: text(l3="needed")})
-    change = town.push({DRIVER: text(l21="change")})
+    needed, parent = town.push({DRIVER: text(l3="needed")}), town.push({DRIVER: text(l12="parent")})
+    change = town.push({DRIVER: text(l12="parent", l21="change")}, on=parent)
     first = town.run(change)
     with town.world.database.session() as session:
         build = session.get_one(BuildRow, first.builds[0].id)
@@ -156,12 +188,18 @@ def test_a_verdict_is_not_taken_over_by_a_message_that_names_more(town: Town) ->
         build.state = row.state = "done"
         build.result = row.result = "SUCCESS"
         build.fault = row.fault = "none"
-    same = town.push({DRIVER: text(l21="change")}, number=change.change, kind="NO_CODE_CHANGE")
+    again = {"number": change.change, "kind": "NO_CODE_CHANGE", "on": parent}
+    same = town.push({DRIVER: text(l12="parent", l21="change")}, **again)
+    with town.world.database.session() as session:
+        raise_alarm(session, f"tree:{change.change}", brief="The tree cannot be made", at=town.world.now)
     copied = town.run(same)
     assert copied.builds == []
     assert "taken over" in str(copied.reasons)
-    more = town.push({DRIVER: text(l21="change")}, number=change.change, kind="NO_CODE_CHANGE", depends_on=[needed])
-    assert town.file(town.build(more).tree_sha) == text(l3="needed", l21="change")
+    assert f"after what it needs: {parent.label}" in copied.reports[0].message
+    assert needs(copied) == [(parent.change, "parent", True)]
+    assert town.alarms() == {}
+    more = town.push({DRIVER: text(l12="parent", l21="change")}, depends_on=[needed], **again)
+    assert town.file(town.build(more).tree_sha) == text(l3="needed", l12="parent", l21="change")
 
 
 def test_trees_of_other_projects_are_put_where_the_contract_says(town: Town, tmp_path: Path) -> None:

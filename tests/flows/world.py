@@ -45,6 +45,9 @@ class FakeMirrors:
     def tips(self, project: str, url: str, branches: Sequence[str]) -> dict[str, str]:
         return dict.fromkeys(branches, self.tip)
 
+    def is_busy(self, project: str) -> bool:
+        return False
+
     def repository(self, project: str) -> Path:
         return Path("/nowhere")
 

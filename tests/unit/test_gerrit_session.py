@@ -216,6 +216,24 @@ def test_a_commit_that_is_none_is_never_put_into_an_address() -> None:
         rest_at("http://127.0.0.1:1/").changes_of_key("I1 OR status:open")
 
 
+def test_what_a_commit_says_is_asked_for_once(serve: Serve) -> None:
+    asked: list[str] = []
+
+    def answer(path: str) -> Answer:
+        asked.append(path)
+        if len(asked) == 1:
+            return 404, "text/plain; charset=UTF-8", b"Not found"
+        return told({"message": f"Subject {len(asked)}", "parents": []})
+
+    gerrit = serve(answer)
+    with pytest.raises(NotFound):
+        gerrit.commit(7, SHA)
+    assert gerrit.commit(7, SHA) == gerrit.commit(7, SHA) == Commit(message="Subject 2", parents=())
+    assert len(asked) == 2
+    gerrit.commit(8, SHA)
+    assert len(asked) == 3
+
+
 def test_a_commit_with_a_parent_that_is_none_is_not_gerrits(serve: Serve) -> None:
     good: dict[str, Any] = {"message": "Subject\n\nChange-Id: I1\n", "parents": [{"commit": SHA}]}
     assert serve(lambda path: told(good)).commit(7, SHA) == Commit(message=good["message"], parents=(SHA,))

@@ -371,8 +371,12 @@ def test_two_at_once_do_not_disturb_each_other(upstream: Upstream, prepare: Prep
 
 def test_a_mirror_that_is_busy_for_too_long_is_tried_again_later(tmp_path: Path) -> None:
     hasty = Mirrors(tmp_path, patience=timedelta(0))
-    with mirror.locked(tmp_path, "p", patience=LIMIT), pytest.raises(MirrorBusy):
-        hasty.names("p")
+    assert not hasty.is_busy("p")
+    with mirror.locked(tmp_path, "p", patience=LIMIT):
+        assert hasty.is_busy("p")
+        with pytest.raises(MirrorBusy):
+            hasty.names("p")
+    assert not hasty.is_busy("p")
     assert hasty.names("p") == set()
 
 
@@ -447,6 +451,37 @@ def test_a_parent_is_in_the_tree_and_in_the_tips_tree_too(upstream: Upstream, pr
     assert tree.tip_sha == tip
     assert content(tree, tree.tree_sha) == text(l3="parent", l20="child", l38="moved on")
     assert content(tree, tree.tip_tree_sha) == text(l3="parent", l38="moved on")
+
+
+def test_a_parent_that_nobody_names_is_in_the_tips_tree_too(upstream: Upstream, prepare: Prepare) -> None:
+    below = upstream.change({"nova/driver.py": text(l3="below")}, ref="refs/changes/03/3/1")
+    hidden = upstream.change({"nova/driver.py": text(l3="below", l12="hidden")}, on=below, ref="refs/changes/02/2/1")
+    sha = upstream.change({"nova/driver.py": text(l3="below", l12="hidden", l20="child")}, on=hidden)
+    tree = prepare(sha)
+    assert isinstance(tree, Prepared)
+    assert (tree.tip_sha, tree.merged_sha, tree.tip_tree_sha) == (upstream.base, sha, hidden)
+    upstream.commit({"nova/driver.py": text(l38="moved on")}, "The branch moves on")
+    beside = needed(upstream, OTHER_NEEDED, {"README": "beside\n"})
+    tree = prepare(sha, needs=[beside])
+    assert isinstance(tree, Prepared)
+    assert content(tree, tree.tree_sha) == text(l3="below", l12="hidden", l20="child", l38="moved on")
+    assert content(tree, tree.tip_tree_sha) == text(l3="below", l12="hidden", l38="moved on")
+    assert content(tree, tree.tip_tree_sha, "README") == "beside\n"
+    tip = upstream.commit({"nova/driver.py": text(l12="tip")}, "The branch moves on")
+    assert prepare(sha) == MergeConflict(tip_sha=tip, files=("nova/driver.py",))
+
+
+def test_what_a_merge_brings_in_is_its_own(upstream: Upstream, prepare: Prepare) -> None:
+    feature = upstream.change({"nova/driver.py": text(l3="feature")}, ref="refs/heads/feature")
+    tip = upstream.commit({"README": "newer\n"}, "The branch moves on")
+    upstream.git("checkout", "-q", "--detach", tip)
+    upstream.git("merge", "-q", "--no-ff", "-m", "Merge the feature", feature)
+    sha = upstream.git("rev-parse", "HEAD")
+    upstream.git("update-ref", REF, sha)
+    upstream.git("checkout", "-q", "master")
+    tree = prepare(sha)
+    assert isinstance(tree, Prepared)
+    assert (tree.tip_tree_sha, content(tree, tree.tree_sha)) == (tip, text(l3="feature"))
 
 
 def test_what_is_needed_from_beside_is_merged_in_order_before_the_change(

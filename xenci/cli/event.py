@@ -59,7 +59,7 @@ def missed(
     """Count for each day the runs that no event of the stream announced, and that were found all the same."""
     with database_of(config).session() as session:
         rows = [day_of(day) for day in found_by_day(session, since=now() - timedelta(days=days))]
-    columns = ("day", "stream", "events_log", "reconcile", "operator", "missed")
+    columns = ("day", "stream", "events_log", "reconcile", "operator", "renew", "missed")
     show(rows, as_json=json, columns=columns, empty="no run in that time")
 
 

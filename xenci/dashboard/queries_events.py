@@ -26,6 +26,7 @@ class Day:
     events_log: int = 0
     reconcile: int = 0
     operator: int = 0
+    renew: int = 0
 
     @property
     def missed(self) -> int:

@@ -63,6 +63,7 @@ def day_of(day: Day) -> dict[str, Any]:
         "events_log": day.events_log,
         "reconcile": day.reconcile,
         "operator": day.operator,
+        "renew": day.renew,
         "missed": day.missed,
     }
 

@@ -66,3 +66,9 @@ def one_of(mirror: Mirror, base: str, one: Source, branch: str, at: datetime, *,
     dates = {"GIT_AUTHOR_DATE": date, "GIT_COMMITTER_DATE": date}
     commit = ("commit-tree", tree, "-p", base, "-p", one.sha, "-m", f"Merge {one.ref} into {branch}")
     return git(*commit, at=mirror.repository, limit=limit, env=dates).text
+
+
+def first_parent(mirror: Mirror, sha: str, *, limit: timedelta) -> str | None:
+    """Return the commit that another one is on top of, None for a first one. What a merge brings in is its own."""
+    listed = git("rev-list", "--max-count=1", "--parents", sha, at=mirror.repository, limit=limit).text.split()
+    return listed[1] if len(listed) > 1 else None

@@ -81,11 +81,24 @@ def locked(folder: Path, project: str, *, patience: timedelta) -> Iterator[Mirro
     """Hold a project's mirror; it is made at the first time. Raises MirrorBusy, HostileName."""
     repository = path_of(folder, project)
     repository.parent.mkdir(parents=True, exist_ok=True)
-    with _lock(repository.with_name(repository.name + "-lock"), patience):
+    with _lock(_lock_of(repository), patience):
         mirror = Mirror(repository=repository, scratch=repository.with_name(repository.name + "-scratch"))
         mirror.drop_trees()
         _ensure(repository)
         yield mirror
+
+
+def is_taken(folder: Path, project: str) -> bool:
+    """Tell whether somebody holds a project's mirror at this moment. Raises HostileName."""
+    repository = path_of(folder, project)
+    try:
+        handle = os.open(_lock_of(repository), os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return False
+    try:
+        return not _taken(handle)
+    finally:
+        os.close(handle)
 
 
 def list_tips(url: str, branches: Collection[str], *, limit: timedelta) -> dict[str, str]:
@@ -128,6 +141,10 @@ def _ensure(repository: Path) -> None:
         stale.unlink(missing_ok=True)
     for unfinished in repository.glob("objects/pack/tmp_*"):
         unfinished.unlink(missing_ok=True)
+
+
+def _lock_of(repository: Path) -> Path:
+    return repository.with_name(repository.name + "-lock")
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from itertools import chain
 from typing import Any
 from urllib.parse import quote
@@ -31,7 +32,7 @@ from xenci.model.change import Account, Commit
 LABEL = "Verified"
 _PAGE = 50
 _MOST_PAGES = 200
-_REMEMBERED = 5000
+_REMEMBERED, _COMMITS = 5000, 500
 _HAS_COMMENTS = re.compile(r"\(\d{1,6} comments?\)")
 _PLAIN = re.compile(r"[\w./-]+")
 _KEY = re.compile(r"I[0-9a-f]{40}")
@@ -59,6 +60,8 @@ class Rest:
         self._own = threading.local()
         self._comments: OrderedDict[int, tuple[str, Comments]] = OrderedDict()
         self._lock = threading.Lock()
+        #: what a commit says never changes
+        self._commit = lru_cache(_COMMITS)(self._ask_commit)
 
     def account(self) -> Account:
         """See the port. Raises WrongPassword."""
@@ -84,8 +87,11 @@ class Rest:
         return self._query(open_query(projects, since), pace=self._pace)
 
     def commit(self, number: int, sha: str, *, project: str = "") -> Commit:
-        """See the port. One request."""
-        raw = self._get_object(f"/changes/{_id(number, project)}/revisions/{_checked_sha(sha)}/commit")
+        """See the port. One request, none for a commit that was asked for lately."""
+        return self._commit(number, _checked_sha(sha), project)
+
+    def _ask_commit(self, number: int, sha: str, project: str) -> Commit:
+        raw = self._get_object(f"/changes/{_id(number, project)}/revisions/{sha}/commit")
         parents = [text(one, "commit") for one in sequence(raw, "parents") if isinstance(one, dict)]
         if not all(SHA.fullmatch(parent) for parent in parents):
             raise NotGerrit(f"commit {sha} of {number} with parents that are none", remedy=CHECK_URL)

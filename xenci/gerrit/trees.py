@@ -2,8 +2,9 @@
 
 What a change needs, its parents and what its message depends on, is merged with the tip first. That, with the carry but
 without the change, is made as well: it is what a failed test runs against to tell whose failure it is. What a parent
-breaks is not the fault of the change on top of it, so the parents are in both. That a change conflicts, with its
-branch, with what it needs or with the carry, is an expected outcome and so a value.
+breaks is not the fault of the change on top of it, so the parents are in both; the commit's own parent too, by git's
+word, as Gerrit may not show whose patch set it is (a private change's, or one that its index lacks). That a change
+conflicts, with its branch, with what it needs or with the carry, is an expected outcome and so a value.
 """
 
 from collections.abc import Collection, Sequence
@@ -16,7 +17,7 @@ import structlog
 from xenci.gerrit import carry, merge
 from xenci.gerrit.failures import FetchFailed
 from xenci.gerrit.merge import MergeConflict, Source
-from xenci.gerrit.mirror import OURS, Mirror, check_names, known, list_tips, locked, path_of
+from xenci.gerrit.mirror import OURS, Mirror, check_names, is_taken, known, list_tips, locked, path_of
 from xenci.gerrit.names import check_branch, check_name, check_ref, check_sha, check_url
 
 __all__ = ["CarryConflict", "MergeConflict", "Mirrors", "OtherTree", "Prepared", "Source"]
@@ -104,7 +105,7 @@ class Mirrors:
         series = carry.patches(carry_series)
         with locked(self._folder, project, patience=self._patience) as mirror:
             tip = self._fetch(mirror, url, branch, (*needs, change), name)
-            base = merge.all_of(mirror, tip, needs, branch, at, limit=self._limit)
+            base = self._base(mirror, tip, needs, change, branch, at)
             if isinstance(base, MergeConflict):
                 return base
             merged = merge.one_of(mirror, base, change, branch, at, limit=self._limit)
@@ -167,6 +168,10 @@ class Mirrors:
         path_of(self._folder, project), check_url(url)
         return list_tips(url, [check_branch(branch) for branch in branches], limit=self._limit)
 
+    def is_busy(self, project: str) -> bool:
+        """Tell whether another one works in a project's mirror at this moment. Raises HostileName."""
+        return is_taken(self._folder, project)
+
     def repository(self, project: str) -> Path:
         """Return where a project's mirror is, once prepare() has been there. Raises HostileName."""
         return path_of(self._folder, project)
@@ -204,6 +209,18 @@ class Mirrors:
                 # Gerrit may answer inconsistently right after an upload
                 raise FetchFailed(f"{one.ref} of {url} is {sha}, expected {one.sha}", remedy="It is tried again")
         return tip_sha
+
+    def _base(
+        self, mirror: Mirror, tip: str, needs: Sequence[Source], change: Source, branch: str, at: datetime
+    ) -> str | MergeConflict:
+        """Return all that is tested but the change: the tip, what it needs, and what its commit is on top of."""
+        base = merge.all_of(mirror, tip, needs, branch, at, limit=self._limit)
+        parent = merge.first_parent(mirror, change.sha, limit=self._limit)
+        if isinstance(base, MergeConflict) or parent is None:
+            return base
+        below = Source(ref=f"the parent of {change.ref}", sha=parent)
+        merged = merge.one_of(mirror, base, below, branch, at, limit=self._limit)
+        return MergeConflict(tip_sha=tip, files=merged.files) if isinstance(merged, merge.Stuck) else merged
 
     def _carry(
         self, mirror: Mirror, tip: str, commit: str, series: Sequence[Path], *, fits_tip: bool = False

@@ -12,6 +12,8 @@ class TriggerKind(StrEnum):
     RECHECK = "recheck"
     #: the branch's tip moved, and the run before had ended as a conflict with the tip that was
     TIP = "tip"
+    #: what the change needs could not be tested with it in the run before, which may be otherwise by now
+    NEED = "need"
     #: an operator asked for it by hand
     OPERATOR = "operator"
 
@@ -27,6 +29,8 @@ class FoundBy(StrEnum):
     RECONCILE = "reconcile"
     #: an operator asked for it
     OPERATOR = "operator"
+    #: nobody asked: what a run ended of, without a test, may have ended
+    RENEW = "renew"
 
 
 class BuildsetState(StrEnum):

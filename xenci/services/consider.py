@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 import structlog
-from sqlalchemy import select, text, update
+from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -23,14 +23,12 @@ from xenci.model.outcome import SILENT
 from xenci.rules.trigger import Decision, Heard, Ignore, KnownRun, Run, Seen, decide, reconcile
 from xenci.services.context import Context
 from xenci.services.engine import defer
-from xenci.services.record import save_comments, save_patchset
+from xenci.services.record import lock_change, save_comments, save_patchset
 from xenci.services.report import CLOSED
 from xenci.services.withdraw import WITHDRAWN, close_alarms, unfinished, withdraw, withdraw_outdated
 from xenci.store.tables import BuildsetRow, ChangeRow, EventRow, PatchsetRow
 
 _LOG = structlog.get_logger()
-#: first half of the advisory lock of a change; the second is its number
-_LOCK = 0x636F6E73
 #: what a run is known by counts as the best that announced it
 _LESS_THAN = {
     FoundBy.STREAM: (FoundBy.EVENTS_LOG, FoundBy.RECONCILE),
@@ -72,9 +70,7 @@ def consider_view(ctx: Context, view: ChangeView) -> list[int]:
     gerrit = ctx.groups.cis(ctx.settings.gerrit)
     with ctx.database.session() as session:
         # the stream's look and the reconciliation's must not find the same recheck at once
-        session.execute(
-            text("select pg_advisory_xact_lock(:kind, :change)"), {"kind": _LOCK, "change": patchset.change}
-        )
+        lock_change(session, patchset.change)
         row = save_patchset(session, patchset)
         if patchset.status != "NEW":
             close_alarms(session, patchset.change, project=patchset.project, branch=patchset.branch, at=ctx.clock())

@@ -48,6 +48,7 @@ def take_over(ctx: Context, session: Session, buildset: BuildsetRow, earlier: Bu
     buildset.state = BuildsetState.DONE
     buildset.result, buildset.fault, buildset.reasons = verdict.result, verdict.fault, list(verdict.reasons)
     buildset.tip_sha, buildset.merged_sha = earlier.tip_sha, earlier.merged_sha
+    buildset.needs = earlier.needs
     buildset.finished_at = ctx.clock()
     outbox.put(ctx, session, buildset, list(last.values()), verdict)
     _LOG.info("buildset.copied", buildset=buildset.id, earlier=earlier.id, vote=buildset.vote)

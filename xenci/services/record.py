@@ -1,5 +1,6 @@
 """Writes down what Gerrit shows of a change: its patch set, and the comments that count."""
 
+from sqlalchemy import text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -9,6 +10,14 @@ from xenci.rules.recheck import recheck_request
 from xenci.rules.trigger import is_ci
 from xenci.services.groups import Cis
 from xenci.store.tables import ChangeRow, CommentRow, PatchsetRow
+
+#: first half of the advisory lock of a change, "cons"; the second is its number
+_LOCK = 0x636F6E73
+
+
+def lock_change(session: Session, number: int) -> None:
+    """Keep others from writing down a change, or from starting runs of it, until the session's transaction ends."""
+    session.execute(text("select pg_advisory_xact_lock(:kind, :change)"), {"kind": _LOCK, "change": number})
 
 
 def save_patchset(session: Session, patchset: Patchset) -> PatchsetRow:

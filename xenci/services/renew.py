@@ -1,68 +1,83 @@
 """Prepares again what conflicted with a tip that has moved since: the tip may have brought the conflict, or ended it.
 
 Level-triggered as all else: at an event, and with each look through open changes, the tips are asked for and compared
-with those that the runs conflicted with. A run is followed on to each tip once. The first time it gets a run of its
-own; if that conflicts too it is the same run that goes on to the next tip, so a change that lies for months has two
-rows and not one for each commit of its branch.
+with those that the runs conflicted with. A run is followed on to each tip once.
 """
 
-import secrets
-
 import structlog
-from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import Session
 
 from xenci.errors import XenciError
-from xenci.model.build import BuildsetState, TriggerKind
+from xenci.model.build import TriggerKind
+from xenci.services.again import is_wanted, run_again, still
 from xenci.services.context import Context
-from xenci.services.engine import defer
+from xenci.services.unmet import try_unmet
 from xenci.store.conflicts import WITH_TIP, lasting
+from xenci.store.marks import clear_alarm, open_alarms, raise_alarm
 from xenci.store.tables import BuildsetRow
 
 _LOG = structlog.get_logger()
 #: runs that one look prepares again, the newest changes first; the others come with the next looks
 MOST = 20
+#: begin of the keys of alarms that a project's tips cannot be asked for
+_ALARM = "tips:"
 
 
 def renew(ctx: Context, _row: int = 0) -> None:
-    """Prepare again what conflicted with another tip than its branch has now. Repeatable.
+    """Prepare again what conflicted with another tip than its branch has now, and what lacked something. Repeatable.
 
-    Raises the last error of a project whose tips cannot be asked for, when the others are done.
+    A project whose tips cannot be asked for is an alarm until it answers; it costs no other its look.
     """
+    try_unmet(ctx)
     with ctx.database.session() as session:
         stuck = [
-            (buildset.id, *_place(buildset))
+            (buildset.patchset.change.number, buildset.id, *_place(buildset))
             for buildset in session.scalars(lasting(*WITH_TIP))
-            if _is_on(ctx, buildset)
+            if is_wanted(ctx, buildset)
         ]
-    tips, failure = _tips(ctx, {(project, branch) for _, project, branch, _ in stuck})
+    tips = _tips(ctx, {(project, branch) for _, _, project, branch, _ in stuck})
     moved = [
-        (number, tips[project, branch])
-        for number, project, branch, tip in stuck
+        (change, number, tips[project, branch])
+        for change, number, project, branch, tip in stuck
         if tips.get((project, branch), tip) != tip
     ]
-    for number, tip in moved[:MOST]:
-        _follow(ctx, number, tip)
+    for change, number, tip in moved[:MOST]:
+        _follow(ctx, change, number, tip)
     if moved:
         _LOG.info("renew.done", moved=len(moved), prepared=min(len(moved), MOST))
-    if failure is not None:
-        raise failure
 
 
-def _tips(ctx: Context, places: set[tuple[str, str]]) -> tuple[dict[tuple[str, str], str], XenciError | None]:
+def _tips(ctx: Context, places: set[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """Ask for the tips of these branches; those of a project that does not answer are left out."""
     found: dict[tuple[str, str], str] = {}
-    failure: XenciError | None = None
+    failures: dict[str, XenciError] = {}
     for project in sorted({project for project, _ in places}):
         branches = sorted(branch for known, branch in places if known == project)
         try:
             tips = ctx.mirrors.tips(project, ctx.settings.gerrit.repository(project), branches)
         except XenciError as error:
-            # a project that cannot be asked costs no other its look
             _LOG.warning("renew.skipped", project=project, error=error.sentence)
-            failure = error
+            failures[project] = error
         else:
             found |= {(project, branch): tip for branch, tip in tips.items()}
-    return found, failure
+    _tell(ctx, failures)
+    return found
+
+
+def _tell(ctx: Context, failures: dict[str, XenciError]) -> None:
+    """Raise the alarms of projects that cannot be asked; clear those of all others."""
+    with ctx.database.session() as session:
+        for project, error in failures.items():
+            raise_alarm(
+                session,
+                _ALARM + project,
+                brief=f"The tips of {project} cannot be asked for",
+                detail=error.sentence,
+                remedy=error.remedy or "it is tried again by itself",
+                at=ctx.clock(),
+            )
+        for alarm in open_alarms(session):
+            if alarm.key.startswith(_ALARM) and alarm.key.removeprefix(_ALARM) not in failures:
+                clear_alarm(session, alarm.key, at=ctx.clock())
 
 
 def _place(buildset: BuildsetRow) -> tuple[str, str, str]:
@@ -75,49 +90,9 @@ def _place(buildset: BuildsetRow) -> tuple[str, str, str]:
     )
 
 
-def _is_on(ctx: Context, buildset: BuildsetRow) -> bool:
-    """Tell whether the pipeline is still there and wants the change as it is."""
-    pipeline = next((one for one in ctx.settings.pipelines if one.name == buildset.pipeline), None)
-    return pipeline is not None and (pipeline.trigger.wip or not buildset.patchset.change.wip)
-
-
-def _follow(ctx: Context, number: int, tip: str) -> None:
+def _follow(ctx: Context, change: int, number: int, tip: str) -> None:
     """Prepare a run that conflicted again, on a tip that it was not tried on."""
     with ctx.database.session() as session:
-        # another one may have done it at this moment, or the change may have moved on
-        query = lasting(*WITH_TIP).where(BuildsetRow.id == number).with_for_update(of=BuildsetRow)
-        buildset = session.scalar(query)
-        if buildset is None or _place(buildset)[2] == tip:
-            return
-        patchset = buildset.patchset
-        key = f"{patchset.change.number},{patchset.number}:{buildset.pipeline}:tip:{tip}"
-        if buildset.trigger == TriggerKind.TIP:
-            _go_on(ctx, buildset, key)
-            started: int | None = buildset.id
-        else:
-            started = _begin(ctx, session, buildset, key)
-        if started is not None:
-            defer(session, "prepare", started)
-            _LOG.info("buildset.renewed", buildset=started, change=patchset.change.number, tip=tip)
-
-
-def _begin(ctx: Context, session: Session, buildset: BuildsetRow, key: str) -> int | None:
-    made = insert(BuildsetRow).values(
-        patchset_id=buildset.patchset_id,
-        pipeline=buildset.pipeline,
-        trigger=TriggerKind.TIP,
-        trigger_key=key,
-        uuid=secrets.token_hex(16),
-        state=BuildsetState.NEW,
-        triggered_at=ctx.clock(),
-        created_at=ctx.clock(),
-    )
-    known = made.on_conflict_do_nothing(index_elements=[BuildsetRow.trigger_key]).returning(BuildsetRow.id)
-    return session.execute(known).scalar()
-
-
-def _go_on(ctx: Context, buildset: BuildsetRow, key: str) -> None:
-    buildset.trigger_key, buildset.state = key, BuildsetState.NEW
-    buildset.triggered_at = buildset.created_at = ctx.clock()
-    buildset.result = buildset.fault = buildset.conflict = buildset.finished_at = None
-    buildset.reasons = []
+        buildset = still(session, change, number, *WITH_TIP)
+        if buildset is not None and _place(buildset)[2] != tip:
+            run_again(ctx, session, buildset, TriggerKind.TIP, tip)

@@ -95,8 +95,10 @@ def _begin(ctx: Context, session: Session, buildset: BuildsetRow, jobs: list[Job
             own = trees[job.name].own
             buildset.tip_sha, buildset.merged_sha = own.tip_sha, own.merged_sha
             _add(session, buildset, job, **_waits(trees[job.name]))
-    for where in ("tip", change.number):
-        clear_alarm(session, carry_alarm(change.project, change.branch, where), at=ctx.clock())
+    others = {(place.project, place.branch) for one in trees.values() for place, _ in one.others}
+    mended = {carry_alarm(*place, "tip") for place in {(change.project, change.branch), *others}}
+    for alarm in {*mended, carry_alarm(change.project, change.branch, change.number)}:
+        clear_alarm(session, alarm, at=ctx.clock())
     buildset.state = BuildsetState.RUNNING
     _LOG.info("buildset.prepared", buildset=buildset.id, change=change.number, merged=buildset.merged_sha)
     session.flush()
@@ -107,10 +109,13 @@ def _begin(ctx: Context, session: Session, buildset: BuildsetRow, jobs: list[Job
 
 
 def _plan(ctx: Context, change: ChangeRow, patchset: PatchsetRow, jobs: list[Job]) -> Plan | Unmet | None:
-    """Say which trees are made; None where no job needs one."""
+    """Say which trees are made; None where no job needs one. Raises MirrorBusy."""
     running = [job for job in jobs if not job.noop]
     if not running:
         return None
+    if ctx.mirrors.is_busy(change.project):
+        # before Gerrit is asked, as it would be asked all of it again at each turn
+        raise MirrorBusy(change.project, remedy="It is tried again")
     needs = find_needs(ctx, change, patchset)
     return needs if isinstance(needs, Unmet) else plan(ctx, change, needs, running)
 
@@ -141,6 +146,7 @@ def _copy(ctx: Context, buildset_id: int, pipeline: Pipeline) -> None:
         buildset = session.get_one(BuildsetRow, buildset_id, with_for_update=True)
         earlier = find_earlier(session, buildset, pipeline)
         if buildset.state == BuildsetState.NEW and earlier is not None:
+            clear_alarm(session, tree_alarm(buildset.patchset.change.number), at=ctx.clock())
             take_over(ctx, session, buildset, earlier)
 
 

@@ -91,7 +91,10 @@ def _direct(ctx: Context, one: _Commit) -> list[Need] | Unmet:
     for sha in commit.parents:
         parent = _parent(ctx, one, sha)
         needs += [Need(patchset=parent, how="parent")] if parent else []
-    for named in depends_on(commit.message, _addresses(ctx)):
+    names = depends_on(commit.message, _addresses(ctx))
+    if len(names) > MOST:
+        return Unmet(reason=f"{one.words} depends on more than {MOST} others")
+    for named in names:
         wanted = _named(ctx, one, named)
         if isinstance(wanted, Unmet):
             return wanted
@@ -102,7 +105,8 @@ def _direct(ctx: Context, one: _Commit) -> list[Need] | Unmet:
 def _parent(ctx: Context, one: _Commit, sha: str) -> Patchset | None:
     """Return the patch set that a commit is on top of; None if that is the branch, or nothing that we may see.
 
-    It may be an older one of its change, or of a change that was abandoned.
+    It may be an older one of its change, or of a change that was abandoned. What Gerrit does not show is in the tip's
+    tree all the same: Mirrors.prepare() asks git for the commit's parent.
     """
     for view in ctx.gerrit.changes_of_commit(sha):
         parent = view.patchset

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from xenci.config.models import Job
+from xenci.errors import NotFound
+from xenci.gerrit.failures import HostileName
 from xenci.gerrit.trees import CarryConflict, MergeConflict, OtherTree, Prepared, Source
 from xenci.rules.branches import is_branch_covered
 from xenci.services.context import Context
@@ -54,7 +56,7 @@ class Stuck:
     conflict: MergeConflict | CarryConflict
 
 
-def plan(ctx: Context, change: ChangeRow, needs: Sequence[Need], jobs: Iterable[Job]) -> Plan | Unmet:
+def plan(ctx: Context, change: ChangeRow, needs: Sequence[Need], jobs: Sequence[Job]) -> Plan | Unmet:
     """Say which trees a change and its needs ask for. Raises NotFound, FetchFailed where a project must be asked.
 
     A need in another branch than the change's has no part in the tree of a project that has the change's branch: that
@@ -64,16 +66,20 @@ def plan(ctx: Context, change: ChangeRow, needs: Sequence[Need], jobs: Iterable[
     own = _place(change.project, change.branch, needs)
     others: list[Place] = []
     for project in projects:
-        branch = _branch(ctx, project, change.branch, needs)
+        lacking = next((job for job in jobs if project not in job.node.trees), None)
+        try:
+            branch = _branch(ctx, project, change.branch, needs)
+        except (NotFound, HostileName):
+            # git need not serve a project that is not tested in any case
+            if lacking is None:
+                raise
+            return _without_place(lacking, project, needs)
         if isinstance(branch, Unmet):
             return branch
-        others += [place] if (place := _place(project, branch, needs)).needs else []
-    for place in others:
-        for job in jobs:
-            if place.project not in job.node.trees:
-                which = ", ".join(str(need.patchset.change) for need in place.needs)
-                why = f"the job {job.name} cannot put a tree of {place.project} onto the node"
-                return Unmet(reason=f"{why}, and the change needs {which} of it")
+        place = _place(project, branch, needs)
+        if place.needs and lacking is not None:
+            return _without_place(lacking, project, place.needs)
+        others += [place] if place.needs else []
     merged = {need.patchset.change for place in (own, *others) for need in place.needs}
     return Plan(own=own, others=tuple(others), needs=tuple(_told(need, merged) for need in needs))
 
@@ -124,6 +130,12 @@ def series_of(job: Job, project: str, branch: str) -> list[Path]:
 def _place(project: str, branch: str, needs: Sequence[Need]) -> Place:
     here = [need for need in needs if (need.patchset.project, need.patchset.branch) == (project, branch)]
     return Place(project=project, branch=branch, needs=tuple(here))
+
+
+def _without_place(job: Job, project: str, needs: Iterable[Need]) -> Unmet:
+    which = ", ".join(str(need.patchset.change) for need in needs if need.patchset.project == project)
+    why = f"the job {job.name} cannot put a tree of {project} onto the node"
+    return Unmet(reason=f"{why}, and the change needs {which} of it")
 
 
 def _branch(ctx: Context, project: str, branch: str, needs: Sequence[Need]) -> str | Unmet:
