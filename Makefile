@@ -21,11 +21,11 @@ demo: $(VENV)/made system-lab ## bring up the lab, push two changes, show what b
 	@$(SUDO) $(BIN)/xenci lab demo
 
 test: $(VENV)/made $(VENV)/tests system-lab ## run every test, the whole loop in the lab included
-	@$(SUDO) $(BIN)/python -m pytest -q -n auto -m "$(FAST)"
+	@$(SUDO) $(BIN)/python -m pytest -q -n auto --ignore=tests/lab -m "$(FAST)"
 	@$(SUDO) $(BIN)/python -m pytest --durations=15 -m "not ($(FAST))"
 
 test-fast: $(VENV)/made $(VENV)/tests ## run the tests that need neither lab nor browser
-	@$(BIN)/python -m pytest -q -n auto -m "$(FAST)"
+	@$(BIN)/python -m pytest -q -n auto --ignore=tests/lab --hypothesis-profile=quick -m "$(FAST)"
 
 check: $(VENV)/made $(VENV)/tests ## ruff, mypy, import contracts, fast tests
 	@$(BIN)/ruff check .

@@ -1,6 +1,7 @@
 """A PostgreSQL for the tests that need one: a cluster of its own for the run, a fresh database for each test."""
 
 import itertools
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -8,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import structlog
+from hypothesis import settings
 from sqlalchemy import text
 
 from xenci.store import schema
@@ -15,6 +17,10 @@ from xenci.store.database import Database
 from xenci.store.embedded import Cluster
 
 _NUMBERS = itertools.count(1)
+#: `make test-fast` tries fewer examples of each property than `make test`
+settings.register_profile("quick", max_examples=25)
+# a repository of a test needs no samples of hooks: fifteen files each, to be made and removed
+os.environ["GIT_TEMPLATE_DIR"] = ""
 
 
 @pytest.fixture(autouse=True)

@@ -142,7 +142,8 @@ def with_changes(world: World) -> World:
 
 
 @settings(
-    max_examples=40,
+    # a thousand events; in the quick profile a quarter
+    max_examples=settings().max_examples * 2 // 5,
     # a failing example is as short as any other, and its seed is told
     phases=[Phase.explicit, Phase.generate],
     deadline=None,

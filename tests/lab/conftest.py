@@ -18,6 +18,13 @@ FOLDER = Path(os.environ.get("XENCI_TEST_LAB_DIR", "/var/tmp/xenci-test-lab"))
 PORT = int(os.environ.get("XENCI_TEST_LAB_PORT", "16000"))
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark whatever is here as the lab's: the fast tests leave this folder out, so none may pass for one of them."""
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.lab)
+
+
 @pytest.fixture(scope="session")
 def lab() -> Iterator[LabPaths]:
     """A lab without xenci: a seeded Gerrit and both clouds. After the tests its logs stay in FOLDER."""
