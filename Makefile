@@ -7,6 +7,10 @@ BIN := $(VENV)/bin
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo -E)
 # the tests that need neither lab nor browser; they share no state, so they run on all cores
 FAST := not lab and not xen and not browser
+# their files are in memory where that can be; only those of tests that failed are kept
+MEMORY := $(shell [ -w /dev/shm ] && echo /dev/shm || echo /tmp)
+FAST_RUN = env PYTEST_DEBUG_TEMPROOT=$(MEMORY) $(BIN)/python -m pytest -q -n auto --ignore=tests/lab \
+	-o tmp_path_retention_policy=failed -o tmp_path_retention_count=1 -m "$(FAST)"
 export MALLOC_ARENA_MAX := 2
 
 .DEFAULT_GOAL := help
@@ -21,11 +25,11 @@ demo: $(VENV)/made system-lab ## bring up the lab, push two changes, show what b
 	@$(SUDO) $(BIN)/xenci lab demo
 
 test: $(VENV)/made $(VENV)/tests system-lab ## run every test, the whole loop in the lab included
-	@$(SUDO) $(BIN)/python -m pytest -q -n auto --ignore=tests/lab -m "$(FAST)"
+	@$(SUDO) $(FAST_RUN)
 	@$(SUDO) $(BIN)/python -m pytest --durations=15 -m "not ($(FAST))"
 
 test-fast: $(VENV)/made $(VENV)/tests ## run the tests that need neither lab nor browser
-	@$(BIN)/python -m pytest -q -n auto --ignore=tests/lab --hypothesis-profile=quick -m "$(FAST)"
+	@$(FAST_RUN) --hypothesis-profile=quick
 
 check: $(VENV)/made $(VENV)/tests ## ruff, mypy, import contracts, fast tests
 	@$(BIN)/ruff check .
