@@ -7,8 +7,10 @@ BIN := $(VENV)/bin
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo -E)
 # the tests that need neither lab nor browser; they share no state, so they run on all cores
 FAST := not lab and not xen and not browser
-# their files are in memory where that can be; only those of tests that failed are kept
-MEMORY := $(shell [ -w /dev/shm ] && echo /dev/shm || echo /tmp)
+# two for each core, as many of the tests wait
+WORKERS := $(shell expr 2 \* $$(nproc))
+# their files are in memory where there is room; only those of tests that failed are kept
+MEMORY := $(shell [ -w /dev/shm ] && [ $$(df --output=avail /dev/shm | tail -1) -gt 2000000 ] && echo /dev/shm || echo /tmp)
 FAST_RUN = env PYTEST_DEBUG_TEMPROOT=$(MEMORY) $(BIN)/python -m pytest -q -n auto --ignore=tests/lab \
 	-o tmp_path_retention_policy=failed -o tmp_path_retention_count=1 -m "$(FAST)"
 export MALLOC_ARENA_MAX := 2
@@ -29,7 +31,7 @@ test: $(VENV)/made $(VENV)/tests system-lab ## run every test, the whole loop in
 	@$(SUDO) $(BIN)/python -m pytest --durations=15 -m "not ($(FAST))"
 
 test-fast: $(VENV)/made $(VENV)/tests ## run the tests that need neither lab nor browser
-	@$(FAST_RUN) --hypothesis-profile=quick
+	@$(FAST_RUN) --hypothesis-profile=quick -n $(WORKERS) --dist worksteal
 
 check: $(VENV)/made $(VENV)/tests ## ruff, mypy, import contracts, fast tests
 	@$(BIN)/ruff check .
