@@ -2,6 +2,7 @@
 
 import re
 import secrets
+from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -44,24 +45,29 @@ def run_by_hand(ctx: Context, change: str, *, pipeline: str, who: str) -> list[B
         row = save_patchset(session, patchset)
         made = []
         for name in pipelines:
-            buildset = BuildsetRow(
-                patchset_id=row.id,
-                pipeline=name,
-                trigger=TriggerKind.OPERATOR,
-                trigger_key=f"{patchset.label}:{name}:operator:{secrets.token_hex(4)}",
-                asked_by=who,
-                found_by=FoundBy.OPERATOR,
-                uuid=secrets.token_hex(16),
-                state=BuildsetState.NEW,
-                reasons=[],
-                triggered_at=at,
-                created_at=at,
-            )
-            session.add(buildset)
-            session.flush()
-            defer(session, "prepare", buildset.id)
-            made.append(buildset)
+            made.append(add_run(session, row.id, name, f"{patchset.label}:{name}:operator:", who=who, at=at))
         audit(session, who=who, what=f"build run {change}", at=at)
+    return made
+
+
+def add_run(session: Session, patchset_id: int, pipeline: str, prefix: str, *, who: str, at: datetime) -> BuildsetRow:
+    """Make a run that an operator asked for, whatever ran before; its key begins with `prefix`."""
+    made = BuildsetRow(
+        patchset_id=patchset_id,
+        pipeline=pipeline,
+        trigger=TriggerKind.OPERATOR,
+        trigger_key=prefix + secrets.token_hex(4),
+        asked_by=who,
+        found_by=FoundBy.OPERATOR,
+        uuid=secrets.token_hex(16),
+        state=BuildsetState.NEW,
+        reasons=[],
+        triggered_at=at,
+        created_at=at,
+    )
+    session.add(made)
+    session.flush()
+    defer(session, "prepare", made.id)
     return made
 
 

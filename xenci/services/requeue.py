@@ -4,7 +4,6 @@ comment, its logs and its verdict are its own, and those of before stay what the
 Asked twice while the first new run waits or runs, it makes one. The key of the trigger says which buildset it is for.
 """
 
-import secrets
 from collections.abc import Collection
 from datetime import datetime
 
@@ -12,9 +11,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from xenci.errors import Permanent
-from xenci.model.build import BuildsetState, BuildState, FoundBy, TriggerKind
+from xenci.model.build import BuildsetState, BuildState
 from xenci.model.outcome import Fault, Result
-from xenci.services.engine import defer
+from xenci.services.byhand import add_run
 from xenci.store.marks import audit
 from xenci.store.tables import BuildRow, BuildsetRow
 
@@ -44,22 +43,7 @@ def requeue(
     )
     if (under_way := session.scalar(known)) is not None:
         return under_way, False
-    made = BuildsetRow(
-        patchset_id=old.patchset_id,
-        pipeline=old.pipeline,
-        trigger=TriggerKind.OPERATOR,
-        trigger_key=prefix + secrets.token_hex(4),
-        asked_by=who,
-        found_by=FoundBy.OPERATOR,
-        uuid=secrets.token_hex(16),
-        state=BuildsetState.NEW,
-        reasons=[],
-        triggered_at=at,
-        created_at=at,
-    )
-    session.add(made)
-    session.flush()
-    defer(session, "prepare", made.id)
+    made = add_run(session, old.patchset_id, old.pipeline, prefix, who=who, at=at)
     audit(session, who=who, what=f"build requeue {build.id}", reason=reason, at=at)
     return made, True
 
