@@ -1,0 +1,33 @@
+"""The configuration as frozen models: one class for each noun of the YAML, units and defaults in one place."""
+
+from xenci.config.models.base import Address, Duration, Model, Name, Pattern, parse_duration
+from xenci.config.models.gerrit import Gerrit, GerritSsh, Pipeline, Trigger
+from xenci.config.models.jobs import Carry, Job, JobDeadlines, NodeContract
+from xenci.config.models.nodes import Label, NodeDeadlines, Provider, ProviderLabel
+from xenci.config.models.settings import Alarms, Artifacts, Database, Settings, Web
+
+__all__ = [
+    "Address",
+    "Alarms",
+    "Artifacts",
+    "Carry",
+    "Database",
+    "Duration",
+    "Gerrit",
+    "GerritSsh",
+    "Job",
+    "JobDeadlines",
+    "Label",
+    "Model",
+    "Name",
+    "NodeContract",
+    "NodeDeadlines",
+    "Pattern",
+    "Pipeline",
+    "Provider",
+    "ProviderLabel",
+    "Settings",
+    "Trigger",
+    "Web",
+    "parse_duration",
+]

@@ -1,0 +1,67 @@
+"""The configuration of nodes: providers that they come from, and labels that jobs ask for."""
+
+from datetime import timedelta
+from typing import Literal
+
+from pydantic import Field
+
+from xenci.config.models.base import Duration, Model, Name
+
+
+class ProviderLabel(Model):
+    """What a label is on this provider."""
+
+    name: Name
+    image: str
+    flavor: str
+
+
+class Provider(Model):
+    """One region of one cloud."""
+
+    name: Name
+    driver: Literal["openstack"] = "openstack"
+    #: name of the cloud in openstacksdk's clouds.yaml
+    cloud: str
+    #: region, if the cloud has more than one
+    region: str | None = None
+    #: what this provider shares with others when it fails: Group A asks for two different ones
+    failure_domain: str
+    #: network of the servers
+    network: str
+    security_groups: tuple[str, ...] = ()
+    availability_zone: str | None = None
+    #: most servers of ours at once
+    max_servers: int = Field(ge=0)
+    labels: tuple[ProviderLabel, ...]
+    #: longest time that one call to the cloud's API may take
+    api_timeout: Duration = timedelta(seconds=60)
+
+
+class NodeDeadlines(Model):
+    """How long a node may take until it is ready."""
+
+    boot: Duration = timedelta(minutes=12)
+    ssh: Duration = timedelta(minutes=10)
+    xen: Duration = timedelta(minutes=5)
+
+
+class Label(Model):
+    """What a job asks for: a kind of node."""
+
+    name: Name
+    #: what must be proved before a node is ready; `none` is for machines that test xenci, never for votes
+    hypervisor: Literal["xen", "none"] = "xen"
+    #: verified nodes kept waiting
+    min_ready: int = Field(default=0, ge=0)
+    #: most nodes of this label at once, over all providers
+    max_nodes: int = Field(ge=1)
+    ssh_user: str = "root"
+    ssh_port: int = Field(default=22, ge=1, le=65535)
+    deadlines: NodeDeadlines = NodeDeadlines()
+    #: launches of a node, each on another provider where there is one, before the label is in alarm
+    launch_attempts: int = Field(default=3, ge=1)
+    #: a ready node older than this is replaced
+    max_age: Duration = timedelta(hours=12)
+    #: true size of the machines where the flavor's is not true (the lab's are emulated); shown on every page
+    true_size: str | None = None
