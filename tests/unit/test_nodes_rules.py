@@ -207,15 +207,15 @@ def test_launches_that_fail_in_a_row_are_told_with_the_last_reason() -> None:
         endings=endings,
         standings={("ca", "xen"): standing(endings, "ca", "xen"), ("cb", "xen"): Standing()},
     )
-    assert set(found) == {"provider:ca:launch:xen", "label:xen:launch"}
+    assert set(found) == {"provider:ca:launch:xen:ssh", "label:xen:launch"}
     assert "no SSH 0" in found["label:xen:launch"].detail
-    assert found["provider:ca:launch:xen"].detail.endswith("tried again at 12:05 UTC")
+    assert found["provider:ca:launch:xen:ssh"].detail.endswith("tried again at 12:05 UTC")
     assert all(alarm.remedy for alarm in found.values())
 
 
 def test_a_mistake_in_the_configuration_is_told_at_once() -> None:
     one = Ending(provider="ca", label="xen", at=AT, failure=LaunchFailure.CONFIG, reason="no image of this name")
-    assert set(told(standings={("ca", "xen"): standing([one], "ca", "xen")})) == {"provider:ca:launch:xen"}
+    assert set(told(standings={("ca", "xen"): standing([one], "ca", "xen")})) == {"provider:ca:launch:xen:config"}
 
 
 def test_servers_that_are_not_deleted_and_providers_that_are_gone_are_told() -> None:

@@ -278,7 +278,7 @@ def test_an_image_that_is_missing_is_told_at_once_and_it_goes_on_when_it_is_ther
     world = make(min_ready=2)
     world.ca.images = world.cb.images = ["standing"]
     world.turn(4)
-    assert "did you mean 'standing'" in world.alarms()["provider:ca:launch:small"]
+    assert "did you mean 'standing'" in world.alarms()["provider:ca:launch:small:config"]
     made = len(world.rows())
     world.turn(4)
     assert len(world.rows()) == made, "it is not asked again at every turn"

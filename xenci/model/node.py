@@ -33,12 +33,21 @@ LIVE_STATES = frozenset(NodeState) - {NodeState.DELETED}
 class LaunchFailure(StrEnum):
     """Why a launch failed; the breaker and the pages count by it."""
 
+    #: the project's quota is full: it waits
     QUOTA = "quota"
+    #: the cloud has no room
     CAPACITY = "capacity"
+    #: the cloud's API does not answer as it should
     API = "api"
+    #: the server ended in ERROR, or did not become ACTIVE in time
     BOOT = "boot"
+    #: the server got no port or no address
+    NETWORK = "network"
+    #: the server runs and SSH does not answer
     SSH = "ssh"
+    #: it was not proved to be a Xen host
     XEN = "xen"
+    #: the configuration names what the cloud does not have
     CONFIG = "config"
 
 

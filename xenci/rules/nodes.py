@@ -24,6 +24,18 @@ STRAY_GRACE = timedelta(minutes=2)
 #: how often a deletion is asked for
 ASK_AGAIN = timedelta(seconds=30)
 
+#: why a server that runs is not met yet; it is late for its network's fault then
+NO_ADDRESS = "the server is ACTIVE and has no address yet"
+
+#: words of Nova and Neutron for: no port, or no address
+_NETWORK_WORDS = (
+    "no fixed ip",
+    "no more ip addresses",
+    "ip address generation failure",
+    "binding failed",
+    "allocate the network",
+    "allocate network",
+)
 #: a server in one of these is no machine that runs
 _DOWN = frozenset({"ERROR", "SHUTOFF", "DELETED", "SOFT_DELETED"})
 LAUNCHING = frozenset({NodeState.BUILDING, NodeState.TESTING})
@@ -156,7 +168,9 @@ def failure_of(fault: str) -> LaunchFailure:
     words = fault.lower()
     if "quota" in words:
         return LaunchFailure.QUOTA
-    if "no valid host" in words or "no fixed ip" in words or "insufficient" in words:
+    if any(word in words for word in _NETWORK_WORDS):
+        return LaunchFailure.NETWORK
+    if "no valid host" in words or "insufficient" in words:
         return LaunchFailure.CAPACITY
     return LaunchFailure.BOOT
 
@@ -168,7 +182,9 @@ def lateness(node: Node, deadlines: Deadlines, at: datetime, back_at: datetime |
     """
     if node.state not in LAUNCHING:
         return None
-    if node.active_at is None:
+    if node.active_at is None and node.reason == NO_ADDRESS:
+        since, limit, failure, what = node.created_at, deadlines.boot, LaunchFailure.NETWORK, "it has no address"
+    elif node.active_at is None:
         since, limit, failure, what = node.created_at, deadlines.boot, LaunchFailure.BOOT, "the server is not ACTIVE"
     elif node.ssh_at is None:
         since, limit, failure, what = node.active_at, deadlines.ssh, LaunchFailure.SSH, "SSH does not answer"

@@ -165,6 +165,8 @@ class _Tally:
         if stands.is_closed(self.world.at):
             return False
         # after a pause one launch is tried alone
+        if stands.is_broken_widely:
+            return not any(self.launching[supply.name, one] for one in supply.labels)
         return not (stands.is_broken and self.launching[supply.name, label])
 
     def add(self, provider: str, label: str) -> Launch:

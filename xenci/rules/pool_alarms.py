@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from xenci.model.node import LaunchFailure, NodeState
-from xenci.rules.breaker import Ending, Standing, failures_in_a_row
+from xenci.rules.breaker import WIDE, Ending, Standing, failures_in_a_row
 from xenci.rules.nodes import Node
 
 #: a cloud that does not answer for less is not worth a word
@@ -23,6 +23,7 @@ _REMEDIES = {
     LaunchFailure.CAPACITY: "the other provider takes the load; ask the cloud for room, or lower max_servers",
     LaunchFailure.API: "the other provider takes the load; look at the cloud's own status",
     LaunchFailure.BOOT: "look at the image, and at the cloud's own status",
+    LaunchFailure.NETWORK: "the other provider takes the load; look at the network's free addresses and ports",
     LaunchFailure.SSH: "look at the image (xenci node show, and its console), the network and the security groups",
     LaunchFailure.XEN: "the image does not come up as a Xen host: look at its console",
     LaunchFailure.CONFIG: "mend the configuration or the cloud; it is tried again by itself",
@@ -104,15 +105,22 @@ def _silence(cloud: Cloud) -> Alarm:
 
 
 def _launches(standings: dict[tuple[str, str], Standing]) -> Iterable[Alarm]:
+    found: dict[str, Alarm] = {}
     for (provider, label), stands in sorted(standings.items()):
-        if stands.is_broken and stands.last is not None and stands.last.failure is not None:
-            again = f"; tried again at {stands.closed_until:%H:%M} UTC" if stands.closed_until else ""
-            yield Alarm(
-                key=f"provider:{provider}:launch:{label}",
-                brief=f"Nodes of label {label} cannot be launched on {provider}",
-                detail=f"{stands.failures} in a row, the last ({stands.last.failure}): {stands.last.reason}{again}",
-                remedy=_REMEDIES[stands.last.failure],
+        for breaker in stands.breakers:
+            if not breaker.is_tripped or breaker.open_until is None:
+                continue
+            is_wide = breaker.reason in WIDE
+            key = f"provider:{provider}:launch:" + ("" if is_wide else f"{label}:") + breaker.reason
+            what = "Nodes" if is_wide else f"Nodes of label {label}"
+            found[key] = Alarm(
+                key=key,
+                brief=f"{what} cannot be launched on {provider}: {breaker.reason}",
+                detail=f"{breaker.failures} in a row, the last: {breaker.last.reason}"
+                f"; tried again at {breaker.open_until:%H:%M} UTC",
+                remedy=_REMEDIES[breaker.reason],
             )
+    return found.values()
 
 
 def _attempts(labels: Sequence[LabelFacts], endings: Sequence[Ending]) -> Iterable[Alarm]:

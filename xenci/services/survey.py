@@ -102,6 +102,8 @@ def _see(session: Session, row: NodeRow, server: Server, at: datetime) -> None:
         row.active_at = at
         row.reason = "the server is ACTIVE; waits for SSH"
         nudge(session, "node", row.id)
+    elif row.state == NodeState.BUILDING and server.status == "ACTIVE" and not server.address:
+        row.reason = rules.NO_ADDRESS
 
 
 def _provider_row(session: Session, name: str) -> ProviderRow:

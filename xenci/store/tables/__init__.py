@@ -8,11 +8,13 @@ from xenci.store.tables.gerrit import ChangeRow, CommentRow, EventRow, PatchsetR
 from xenci.store.tables.metadata import Base
 from xenci.store.tables.nodes import NodeRow, ProviderRow, StrayRow
 from xenci.store.tables.operation import ActionRow, AlarmRow, HeartRow, SwitchRow, WatermarkRow
+from xenci.store.tables.pool import AutoholdRow, HoldRow, OverrideRow, TokenRow
 
 __all__ = [
     "ActionRow",
     "AlarmRow",
     "ArtifactRow",
+    "AutoholdRow",
     "Base",
     "BuildRow",
     "BuildsetRow",
@@ -21,7 +23,9 @@ __all__ = [
     "EventRow",
     "EvidenceRow",
     "HeartRow",
+    "HoldRow",
     "NodeRow",
+    "OverrideRow",
     "PatchsetRow",
     "PhaseRow",
     "ProviderRow",
@@ -29,5 +33,6 @@ __all__ = [
     "StrayRow",
     "SwitchRow",
     "TestRow",
+    "TokenRow",
     "WatermarkRow",
 ]
