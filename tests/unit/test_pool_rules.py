@@ -1,7 +1,9 @@
 """The pool's plan: how many nodes, where, and when they are given up."""
 
 from collections import Counter
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 from xenci.model.node import LaunchFailure, NodeState
 from xenci.rules.breaker import LIMIT, LONGEST, PAUSE, Ending
 from xenci.rules.nodes import Node
-from xenci.rules.pool import Launch, Need, Plan, Supply, World, plan
+from xenci.rules.pool import SHARE_OF, Launch, Need, Plan, Supply, World, plan
 
 AT = datetime(2026, 3, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -20,8 +22,10 @@ def need(label: str = "xen", **values: object) -> Need:
     return Need(**{"label": label, "min_ready": 1, "max_nodes": 10, "max_age": timedelta(hours=12)} | values)
 
 
-def supply(name: str = "ca", capacity: int = 10, is_open: bool = True, labels: tuple[str, ...] = ("xen",)) -> Supply:
-    return Supply(name=name, labels=frozenset(labels), capacity=capacity, is_open=is_open)
+def supply(
+    name: str = "ca", capacity: int = 10, is_open: bool = True, labels: tuple[str, ...] = ("xen",), **values: Any
+) -> Supply:
+    return Supply(name=name, labels=frozenset(labels), capacity=capacity, is_open=is_open, **values)
 
 
 def node(number: int, state: NodeState = NodeState.READY, provider: str = "ca", age: timedelta = MINUTE) -> Node:
@@ -160,6 +164,49 @@ def test_waiting_builds_come_before_nodes_kept_ready() -> None:
     assert Counter(launch.label for launch in decided.launches) == {"busy": 2, "calm": 1}
 
 
+def test_a_heavier_cloud_gets_more_nodes() -> None:
+    supplies = [supply("ca", weight=3), supply("cb", weight=1)]
+    assert Counter(where(decide(needs=[need(min_ready=8)], supplies=supplies))) == {"ca": 6, "cb": 2}
+
+
+def test_a_cloud_that_lacks_its_share_of_the_last_launches_gets_the_next() -> None:
+    supplies = [supply("ca", weight=100), supply("cb", least_share=0.25)]
+    last = ["ca"] * (SHARE_OF - 1)
+    assert where(decide(supplies=supplies, recent={"xen": last})) == ["cb"]
+    assert where(decide(supplies=supplies, recent={"xen": [*last, *["cb"] * 5]})) == ["ca"]
+    failing = [ending("cb", MINUTE)]
+    assert where(decide(supplies=supplies, recent={"xen": last}, endings=failing)) == ["ca"], "while it works"
+
+
+def test_a_drained_cloud_gives_up_what_runs_no_build_and_the_other_takes_the_load() -> None:
+    nodes = [node(1), node(2, NodeState.BUILDING), node(3, NodeState.IN_USE), node(4, NodeState.HOLD)]
+    decided = decide(supplies=[supply("ca", drained="drained by ann"), supply("cb")], nodes=nodes)
+    assert sorted((r.node, r.reason) for r in decided.retirements) == [(1, "drained by ann"), (2, "drained by ann")]
+    assert where(decided) == ["cb"]
+
+
+def test_a_cloud_with_more_servers_than_are_wanted_gives_up_launches_first_and_no_build() -> None:
+    nodes = [node(1), node(2, NodeState.BUILDING), node(3, NodeState.IN_USE)]
+    for most, given_up in ((3, []), (2, [2]), (1, [1, 2]), (0, [1, 2])):
+        decided = decide(supplies=[supply("ca", most, wanted=most), supply("cb")], nodes=nodes)
+        assert sorted(r.node for r in decided.retirements) == given_up
+
+
+def test_a_held_node_takes_a_place() -> None:
+    assert decide(needs=[need(max_nodes=1)], nodes=[node(1, NodeState.HOLD)]).launches == ()
+    assert decide(supplies=[supply("ca", 1)], nodes=[node(1, NodeState.HOLD)]).launches == ()
+
+
+def test_after_the_pause_a_cloud_whose_api_was_down_is_tried_with_one_label_alone() -> None:
+    endings = [ending("ca", PAUSE + MINUTE * (1 + n), LaunchFailure.API, "other") for n in range(LIMIT)]
+    decided = decide(
+        needs=[need(min_ready=2), need("other", min_ready=2)],
+        supplies=[supply(labels=("xen", "other"))],
+        endings=endings,
+    )
+    assert len(decided.launches) == 1
+
+
 NODES = st.lists(
     st.builds(
         node,
@@ -285,3 +332,38 @@ def test_a_cloud_that_fails_for_ever_is_still_tried_now_and_then(failures: int) 
 
 def test_a_launch_is_asked_for_by_provider_and_label() -> None:
     assert decide(supplies=[supply("cb")]).launches == (Launch(provider="cb", label="xen"),)
+
+
+@FEW
+@given(
+    st.lists(st.sampled_from([0.1, 1.0, 10.0]), min_size=2, max_size=2),
+    st.sampled_from([0.0, 0.1, 0.25, 0.5]),
+    st.integers(1, 4),
+    st.lists(st.sampled_from(["ca", "cb"]), max_size=SHARE_OF),
+)
+def test_each_cloud_gets_its_least_share_whatever_the_weights(
+    weights: list[float], share: float, at_once: int, last: list[str]
+) -> None:
+    supplies = [supply(n, 50, weight=w, least_share=share) for n, w in zip(("ca", "cb"), weights, strict=True)]
+    for _ in range(2 * SHARE_OF):
+        decided = decide(needs=[need(min_ready=at_once, max_nodes=50)], supplies=supplies, recent={"xen": last})
+        last = (last + [launch.provider for launch in decided.launches])[-SHARE_OF:]
+    assert min(last.count("ca"), last.count("cb")) >= int(share * SHARE_OF)
+
+
+@FEW
+@given(WORLDS, st.sampled_from(["ca", "cb", "cc"]), st.integers(0, 5))
+def test_what_is_drained_or_scaled_down_gets_nothing_and_ends_no_build(world: World, name: str, wanted: int) -> None:
+    for change in ({"drained": "why"}, {"wanted": wanted, "capacity": wanted}):
+        supplies = [replace(one, **change) if one.name == name else one for one in world.supplies]
+        decided = plan(replace(world, supplies=supplies))
+        mine = [one for one in world.nodes if one.provider == name]
+        launches = sum(launch.provider == name for launch in decided.launches)
+        assert not launches or ("drained" not in change and launches + len(mine) <= wanted)
+        numbers = [r.node for r in decided.retirements]
+        assert len(numbers) == len(set(numbers))
+        kept = [one for one in mine if one.id not in numbers]
+        may_leave = {NodeState.READY, NodeState.BUILDING, NodeState.TESTING}
+        assert {one.state for one in world.nodes if one.id in numbers} <= may_leave
+        if "drained" in change:
+            assert not {one.state for one in kept} & may_leave

@@ -19,6 +19,15 @@ class OverrideKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Wish:
+    """Who wants something done, why, and when they said so."""
+
+    who: str
+    reason: str = ""
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Override:
     """One word of an operator, which counts until it is taken back."""
 

@@ -1,94 +1,29 @@
 """Which nodes to ask for and which to give up, from the settings, the nodes that there are and the builds that wait.
 
 A label gets a ready node for each waiting build and `min_ready` besides, never more than `max_nodes`. They are spread
-evenly over the providers that work; one that fails is avoided and then left alone for a while (`breaker.py`). A node
-that is being deleted does not count against its label, or a dead cloud would starve the others, but it does count
-against its provider: its server is still there.
+over the providers that work by their weights; one that fails is avoided and then left alone for a while
+(`breaker.py`). Of the last launches of a label each provider gets its least share, so that both clouds stay tried. A
+node that is being deleted does not count against its label, or a dead cloud would starve the others, but it does count
+against its provider: its server is still there. A provider that is drained gives up what runs no build.
 """
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 from xenci.model.node import NodeState
-from xenci.rules.breaker import Ending, Standing, standing
-from xenci.rules.nodes import LAUNCHING, Node, no_longer_configured
+from xenci.rules.breaker import Standing, standing
+from xenci.rules.nodes import LAUNCHING, Node
+from xenci.rules.pool_leaving import leaving, orphans
+from xenci.rules.pool_nouns import Launch, Need, Plan, Retire, Supply, World
 
 #: a ready node that nobody needs any more is kept for so long
 SURPLUS_KEPT = timedelta(minutes=30)
+#: of so many last launches of a label each provider gets its least share
+SHARE_OF = 20
 
+__all__ = ["SHARE_OF", "SURPLUS_KEPT", "Launch", "Need", "Plan", "Retire", "Supply", "World", "plan", "standings"]
 _BUSY = frozenset({NodeState.IN_USE, NodeState.USED, NodeState.HOLD})
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Need:
-    """A label and how many builds wait for it."""
-
-    label: str
-    min_ready: int
-    max_nodes: int
-    #: a ready node older than this is replaced
-    max_age: timedelta
-    queued: int = 0
-
-    @property
-    def idle(self) -> int:
-        """Nodes that are to be ready."""
-        return self.queued + self.min_ready
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Supply:
-    """A provider and what it may be asked for."""
-
-    name: str
-    labels: frozenset[str]
-    #: most servers of ours at once: its setting, or its quota if that is less
-    capacity: int
-    #: whether it answers
-    is_open: bool = True
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Launch:
-    """Ask a provider for a node."""
-
-    provider: str
-    label: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Retire:
-    """Give up a ready node."""
-
-    node: int
-    reason: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class World:
-    """All that a plan is made of."""
-
-    needs: Sequence[Need]
-    supplies: Sequence[Supply]
-    #: the live nodes
-    nodes: Sequence[Node]
-    #: how the last launches ended
-    endings: Sequence[Ending] = ()
-    #: when a label was last asked of a provider
-    asked_at: dict[tuple[str, str], datetime] = field(default_factory=dict)
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """What to do now."""
-
-    launches: tuple[Launch, ...]
-    retirements: tuple[Retire, ...]
-    #: labels that lack nodes which nobody can be asked for now, and how many
-    short: dict[str, int]
 
 
 def plan(world: World) -> Plan:
@@ -99,7 +34,7 @@ def plan(world: World) -> Plan:
     for wanted in (lambda need: need.queued, lambda need: need.idle):
         for need in world.needs:
             launches += _launches(tally, need, wanted)
-    retirements = _orphans(world)
+    retirements = [*(one for one in orphans(world) if one.node not in tally.leaving), *tally.leaving.values()]
     short = {}
     for need in world.needs:
         retirements += _retirements(tally, need)
@@ -127,9 +62,11 @@ class _Tally:
         self.ready: dict[str, list[Node]] = {}
         self.aged: dict[str, list[Node]] = {}
         self.last = dict(world.asked_at)
+        self.recent = {label: list(providers) for label, providers in world.recent.items()}
+        self.leaving = {one.node: one for one in leaving(world)}
         ages = {need.label: need.max_age for need in world.needs}
         for node in world.nodes:
-            if node.state is NodeState.DELETING:
+            if node.state is NodeState.DELETING or node.id in self.leaving:
                 continue
             self.alive[node.label] += 1
             is_aged = node.state is NodeState.READY and world.at - (node.ready_at or world.at) > ages.get(
@@ -153,10 +90,22 @@ class _Tally:
         def rank(supply: Supply) -> tuple[object, ...]:
             key = (supply.name, label)
             asked_at = self.last.get(key, datetime.min.replace(tzinfo=UTC))
-            return (self.standings[key].is_avoided(at), self.idle[key], self.on_provider[supply.name], asked_at, key)
+            return (
+                self.standings[key].is_avoided(at),
+                not self._lacks_share(supply, label),
+                (self.idle[key] + 1) / supply.weight,
+                (self.on_provider[supply.name] + 1) / supply.weight,
+                asked_at,
+                key,
+            )
 
-        fit = [s for s in self.world.supplies if label in s.labels and s.is_open and self._may_ask(s, label)]
+        fit = [s for s in self.world.supplies if label in s.labels and s.may_grow and self._may_ask(s, label)]
         return min(fit, key=rank).name if fit else None
+
+    def _lacks_share(self, supply: Supply, label: str) -> bool:
+        """Tell whether a provider would have less than its share of the last launches if another got the next one."""
+        last = self.recent.get(label, [])[-(SHARE_OF - 1) :]
+        return last.count(supply.name) < supply.least_share * (len(last) + 1)
 
     def _may_ask(self, supply: Supply, label: str) -> bool:
         if self.on_provider[supply.name] >= supply.capacity:
@@ -175,6 +124,7 @@ class _Tally:
         self.launching[provider, label] += 1
         self.alive[label] += 1
         self.last[provider, label] = self.world.at
+        self.recent.setdefault(label, []).append(provider)
         return Launch(provider=provider, label=label)
 
 
@@ -207,22 +157,12 @@ def _is_room_all_that_lacks(tally: _Tally, need: Need) -> bool:
     """Tell whether a successor of an aged node could be launched if the aged one made room."""
     if tally.alive[need.label] >= need.max_nodes:
         return any(
-            need.label in s.labels and s.is_open and not tally.standings[s.name, need.label].is_closed(tally.world.at)
+            need.label in s.labels and s.may_grow and not tally.standings[s.name, need.label].is_closed(tally.world.at)
             for s in tally.world.supplies
         )
     homes = {node.provider for node in tally.aged[need.label]}
     return any(
-        s.name in homes and s.is_open and not tally.standings[s.name, need.label].is_closed(tally.world.at)
+        s.name in homes and s.may_grow and not tally.standings[s.name, need.label].is_closed(tally.world.at)
         for s in tally.world.supplies
         if need.label in s.labels
     )
-
-
-def _orphans(world: World) -> list[Retire]:
-    """Give up ready nodes of labels that are no longer configured; launches are ended one by one, what runs may end."""
-    known = {need.label for need in world.needs}
-    return [
-        Retire(node=node.id, reason=no_longer_configured(node.label))
-        for node in world.nodes
-        if node.state is NodeState.READY and node.label not in known
-    ]

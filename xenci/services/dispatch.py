@@ -26,12 +26,13 @@ def dispatch(ctx: Context, _row: int = 0) -> None:
 
 
 def _dispatch(ctx: Context) -> None:
+    weights = {provider.name: provider.weight for provider in ctx.settings.providers}
     with ctx.database.session() as session:
         for waiting in waiting_in_order(session, ctx.settings, ctx.clock()):
             build = _still_waiting(session, waiting.id)
             if build is None:
                 continue
-            node = claim(session, ctx.settings.job(build.job).label, build.id)
+            node = claim(session, ctx.settings.job(build.job).label, build.id, weights=weights)
             if node is None:
                 continue
             build.node_id = node.id

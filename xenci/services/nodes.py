@@ -18,7 +18,7 @@ from xenci.model.node import LIVE_STATES, LaunchFailure, NodeState
 from xenci.providers.port import NoCapacity, QuotaExceeded
 from xenci.rules.nodes import ASK_AGAIN, LAUNCHING, lateness, metadata_of, no_longer_configured
 from xenci.services.context import Context
-from xenci.services.engine import nudge
+from xenci.services.engine import defer, nudge
 from xenci.services.fence import fenced
 from xenci.services.node_rows import as_node, change, deadlines_of, fail, locked
 from xenci.store.marks import audit, back_at
@@ -197,7 +197,8 @@ def _prove(ctx: Context, row: NodeRow) -> bool:
         now.facts, now.ready_at = facts, ctx.clock()
         words = f"Xen {facts['xen_version']}, libvirt {facts['libvirt_version']}" if "xen_version" in facts else "SSH"
         change(now, NodeState.READY, f"proved: {words}", at=ctx.clock())
-        nudge(session, "dispatch")
+        # a dispatch that runs just now may have looked already: it is to look again
+        defer(session, "dispatch")
     return False
 
 

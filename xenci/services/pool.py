@@ -3,15 +3,16 @@
 And the pool's counter: a build takes a ready node here, and leaves it when it has ended. A node serves one build.
 """
 
+from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import func, select, text
+from sqlalchemy import case, func, literal, select, text
 from sqlalchemy.orm import Session, aliased
 
 from xenci.model.node import NodeState
-from xenci.rules.nodes import lateness, server_name
+from xenci.rules.nodes import LAUNCHING, lateness, server_name
 from xenci.rules.pool import Launch, Retire, plan
 from xenci.services.context import Context
 from xenci.services.engine import nudge
@@ -45,8 +46,11 @@ def tick(ctx: Context, _row: int = 0) -> None:
         tell(ctx, session, world, decided, at)
 
 
-def claim(session: Session, label: str, build_id: int) -> NodeRow | None:
-    """Take a ready node for a build, or return None; of the provider with fewer nodes in use, and there the oldest."""
+def claim(session: Session, label: str, build_id: int, *, weights: Mapping[str, float] | None = None) -> NodeRow | None:
+    """Take a ready node for a build, or return None.
+
+    It is of the provider with fewer nodes in use, as its weight wants it, and there the oldest.
+    """
     other = aliased(NodeRow)
     in_use = (
         select(func.count())
@@ -54,10 +58,11 @@ def claim(session: Session, label: str, build_id: int) -> NodeRow | None:
         .correlate(NodeRow)
         .scalar_subquery()
     )
+    weight = case(weights, value=NodeRow.provider, else_=1.0) if weights else literal(1.0)
     row = session.scalar(
         select(NodeRow)
         .where(NodeRow.label == label, NodeRow.state == NodeState.READY, NodeRow.missing_at.is_(None))
-        .order_by(in_use, NodeRow.ready_at, NodeRow.id)
+        .order_by((in_use + 1) / weight, NodeRow.ready_at, NodeRow.id)
         .limit(1)
         .with_for_update(of=NodeRow, skip_locked=True)
         .execution_options(populate_existing=True)
@@ -131,7 +136,7 @@ def _launch(ctx: Context, session: Session, launch: Launch, at: datetime) -> Non
 
 def _retire(session: Session, retirement: Retire, at: datetime) -> None:
     row = locked(session, retirement.node)
-    if row is not None and row.state == NodeState.READY:
+    if row is not None and row.state in (NodeState.READY, *LAUNCHING):
         change(row, NodeState.DELETING, retirement.reason, at=at)
         nudge(session, "node", row.id)
 

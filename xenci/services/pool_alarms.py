@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from xenci.rules.pool import Plan, World, standings
+from xenci.rules.pool import Plan, Supply, World, standings
 from xenci.rules.pool_alarms import Alarm, Cloud, LabelFacts, alarms
 from xenci.services.context import Context
 from xenci.store.marks import clear_alarm, open_alarms, raise_alarm
@@ -24,7 +24,7 @@ def tell(ctx: Context, session: Session, world: World, decided: Plan, at: dateti
         StrayRow.deleted_at.is_(None), StrayRow.first_seen_at < at - _STRAY_TOLD
     )
     wanted = alarms(
-        clouds=[_cloud(p.name, p.max_servers, facts.get(p.name)) for p in ctx.settings.providers],
+        clouds=[_cloud(supply, facts.get(supply.name)) for supply in world.supplies],
         labels=[
             LabelFacts(name=label.name, launch_attempts=label.launch_attempts, short=decided.short.get(label.name, 0))
             for label in ctx.settings.labels
@@ -48,12 +48,13 @@ def _settle(session: Session, wanted: list[Alarm], at: datetime) -> None:
         clear_alarm(session, key, at=at)
 
 
-def _cloud(name: str, max_servers: int, row: ProviderRow | None) -> Cloud:
+def _cloud(supply: Supply, row: ProviderRow | None) -> Cloud:
+    most = supply.capacity if supply.wanted is None else supply.wanted
     if row is None:
-        return Cloud(name=name, max_servers=max_servers)
+        return Cloud(name=supply.name, max_servers=most)
     return Cloud(
-        name=name,
-        max_servers=max_servers,
+        name=supply.name,
+        max_servers=most,
         quota=row.quota,
         failing_since=row.failing_since,
         error=row.error,

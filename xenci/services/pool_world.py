@@ -1,28 +1,31 @@
-"""Reads from the rows what the pool's rules need to know."""
+"""Reads from the rows what the pool's rules need to know; an operator's word stands for the configuration's."""
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from xenci.config.models import Provider
 from xenci.model.build import BuildState
-from xenci.model.node import LaunchFailure
-from xenci.rules.breaker import Ending
+from xenci.model.pool import OverrideKind, Overrides
 from xenci.rules.pool import Need, Supply, World
 from xenci.services.context import Context
 from xenci.services.node_rows import as_node, live_nodes
-from xenci.store.tables import BuildRow, NodeRow, ProviderRow
+from xenci.store.launches import asked, ended, endings, last_providers
+from xenci.store.overrides import figure, read_overrides
+from xenci.store.tables import BuildRow, ProviderRow
 
-#: a provider whose last list is older is not asked for nodes
+__all__ = ["asked", "ended", "read_world"]
+#: a provider whose last list is older is not asked for nodes ..
 _FRESH = timedelta(minutes=2)
-#: how far back launches are looked at, and how many of their endings
-_HISTORY = timedelta(hours=24)
-_MOST = 1000
+#: .. unless so many of its calls may take longer: a cloud that is slow but alive is not dead
+_CALLS = 3
 
 
 def read_world(ctx: Context, session: Session, at: datetime) -> World:
     """Return what the pool's plan is made of."""
     facts = {row.name: row for row in session.scalars(select(ProviderRow))}
+    words = read_overrides(session)
     waiting: dict[str, int] = {}
     for job in session.scalars(select(BuildRow.job).where(BuildRow.state == BuildState.QUEUED)):
         label = next((one.label for one in ctx.settings.jobs if one.name == job), "")
@@ -31,65 +34,35 @@ def read_world(ctx: Context, session: Session, at: datetime) -> World:
         needs=[
             Need(
                 label=label.name,
-                min_ready=label.min_ready,
-                max_nodes=label.max_nodes,
+                min_ready=figure(words, OverrideKind.MIN_READY, label.name, label.min_ready),
+                max_nodes=figure(words, OverrideKind.MAX_NODES, label.name, label.max_nodes),
                 max_age=label.max_age,
                 queued=waiting.get(label.name, 0),
             )
             for label in ctx.settings.labels
         ],
-        supplies=_supplies(ctx, facts, at),
+        supplies=[_supply(settings, facts.get(settings.name), words, at) for settings in ctx.settings.providers],
         nodes=[as_node(row) for row in live_nodes(session)],
-        endings=_endings(session, at),
+        endings=endings(session, at),
         asked_at={(provider, label): last for provider, label, last in session.execute(asked(at))},
+        recent={label.name: last_providers(session, label.name, at) for label in ctx.settings.labels},
         at=at,
     )
 
 
-def _supplies(ctx: Context, facts: dict[str, ProviderRow], at: datetime) -> list[Supply]:
-    supplies = []
-    for settings in ctx.settings.providers:
-        row = facts.get(settings.name)
-        is_fresh = row is not None and row.listed_at is not None and at - row.listed_at < _FRESH
-        quota = row.quota if row is not None and row.quota is not None else settings.max_servers
-        supplies.append(
-            Supply(
-                name=settings.name,
-                labels=frozenset(entry.name for entry in settings.labels),
-                capacity=min(settings.max_servers, quota),
-                is_open=is_fresh and row is not None and row.failing_since is None,
-            )
-        )
-    return supplies
-
-
-def asked(at: datetime) -> Select[str, str, datetime]:
-    """Ask when each provider was last asked for a node of each label, of late."""
-    return (
-        select(NodeRow.provider, NodeRow.label, func.max(NodeRow.created_at))
-        .where(NodeRow.created_at > at - _HISTORY)
-        .group_by(NodeRow.provider, NodeRow.label)
+def _supply(settings: Provider, row: ProviderRow | None, words: Overrides, at: datetime) -> Supply:
+    limit = max(_FRESH, _CALLS * settings.api_timeout)
+    is_fresh = row is not None and row.listed_at is not None and at - row.listed_at < limit
+    wanted = figure(words, OverrideKind.MAX_SERVERS, settings.name, settings.max_servers)
+    quota = row.quota if row is not None and row.quota is not None else wanted
+    drain = words.get((OverrideKind.DRAIN, settings.name))
+    return Supply(
+        name=settings.name,
+        labels=frozenset(entry.name for entry in settings.labels),
+        capacity=min(wanted, quota),
+        is_open=is_fresh and row is not None and row.failing_since is None,
+        weight=settings.weight,
+        least_share=settings.least_share,
+        wanted=wanted,
+        drained=f"{settings.name} is drained by {drain.by}" if drain else "",
     )
-
-
-def ended(at: datetime) -> Select[str, str, datetime | None, datetime | None, str | None, str]:
-    """Ask how the launches of late ended, the newest first."""
-    return (
-        select(NodeRow.provider, NodeRow.label, NodeRow.failed_at, NodeRow.ready_at, NodeRow.failure, NodeRow.reason)
-        .where(NodeRow.created_at > at - _HISTORY, NodeRow.failed_at.is_not(None) | NodeRow.ready_at.is_not(None))
-        .order_by(NodeRow.id.desc())
-        .limit(_MOST)
-    )
-
-
-def _endings(session: Session, at: datetime) -> list[Ending]:
-    return [
-        Ending(
-            provider=provider,
-            label=label,
-            at=failed_at or ready_at or at,
-            failure=LaunchFailure(failure) if failure else None,
-            reason=reason,
-        )
-        for provider, label, failed_at, ready_at, failure, reason in session.execute(ended(at))
-    ]

@@ -33,6 +33,10 @@ class Provider(Model):
     availability_zone: str | None = None
     #: most servers of ours at once
     max_servers: int = Field(ge=0)
+    #: how many nodes it gets beside the other providers' weights
+    weight: float = Field(default=1.0, gt=0)
+    #: part of the last 20 launches of each of its labels that it gets at least, while it works: Group A asks for both
+    least_share: float = Field(default=0.0, ge=0, le=1)
     labels: tuple[ProviderLabel, ...]
     #: longest time that one call to the cloud's API may take
     api_timeout: Duration = timedelta(seconds=60)

@@ -101,6 +101,9 @@ class Settings(Model):
                 if entry.name not in labels:
                     raise ValueError(f"providers[{i}].labels: no label is named {entry.name!r}")
         for label in self.labels:
+            shares = sum(p.least_share for p in self.providers if any(entry.name == label.name for entry in p.labels))
+            if shares > 1:
+                raise ValueError(f"providers: the least_share of those that offer {label.name!r} add up to {shares:g}")
             if not any(entry.name == label.name for p in self.providers for entry in p.labels):
                 raise ValueError(f"labels: no provider offers {label.name!r}; add it to a provider's labels")
         return self
