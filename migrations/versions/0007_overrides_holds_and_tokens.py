@@ -57,6 +57,7 @@ def upgrade() -> None:
         sa.Column("until", time, nullable=True),
         sa.Column("public_key", sa.Text(), nullable=True),
         sa.Column("key_at", time, nullable=True),
+        sa.Column("key_tried_at", time, nullable=True),
         sa.Column("key_error", sa.Text(), server_default="", nullable=False),
         sa.Column("ended_at", time, nullable=True),
         sa.Column("ended_by", sa.Text(), server_default="", nullable=False),

@@ -1,7 +1,7 @@
 """What an operator may say about the pool that the configuration says otherwise."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 
@@ -43,3 +43,30 @@ class Override:
 
 #: all words that count now, by kind and name
 Overrides = dict[tuple[OverrideKind, str], Override]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Terms:
+    """On which terms a node is held."""
+
+    #: the person whom it is held for
+    owner: str
+    reason: str
+    #: for how long, from the moment on when it is
+    length: timedelta
+    #: the owner's key, `KIND BASE64`; None: whoever has xenci's own key gets in
+    public_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Autohold:
+    """A standing wish: nodes on which a job's builds, or a label's launches, end so are held. One of both is named."""
+
+    job: str | None = None
+    label: str | None = None
+    #: the change whose builds alone are meant
+    change: int | None = None
+    #: names of Result for a job, of LaunchFailure for a label
+    endings: tuple[str, ...]
+    #: how many nodes it holds before it ends
+    count: int = 1

@@ -9,8 +9,11 @@ from sqlalchemy.orm import Session
 from xenci.config.models import Label
 from xenci.model.node import LIVE_STATES, LaunchFailure, NodeState
 from xenci.rules.nodes import Deadlines, Node
+from xenci.services.keep import keep_failed
+from xenci.services.node_states import change
 from xenci.store.tables import NodeRow
 
+__all__ = ["as_node", "change", "deadlines_of", "fail", "live_nodes", "locked"]
 _LOG = structlog.get_logger()
 
 
@@ -53,19 +56,14 @@ def locked(session: Session, node_id: int) -> NodeRow | None:
     return session.get(NodeRow, node_id, with_for_update=True, populate_existing=True)
 
 
-def change(row: NodeRow, state: NodeState, reason: str, *, at: datetime) -> None:
-    """Bring a node into a state, for a reason that a person understands."""
-    row.state = state
-    row.reason = reason[:1000]
-    row.state_at = at
-    if state is NodeState.DELETED:
-        row.deleted_at = at
-    _LOG.info(f"node.{state}", node=row.name, provider=row.provider, label=row.label, reason=row.reason)
-
-
 def fail(row: NodeRow, failure: LaunchFailure, reason: str, *, at: datetime, is_refused: bool = False) -> None:
-    """End a launch as failed. `is_refused` says that the cloud made no server, so there is nothing to delete."""
+    """End a launch as failed, and hold its node if somebody wants to look at it.
+
+    `is_refused` says that the cloud made no server, so there is nothing to look at and nothing to delete.
+    """
     row.failure = failure
     row.failed_at = at
     _LOG.warning("node.launch_failed", node=row.name, provider=row.provider, failure=failure, reason=reason)
+    if not is_refused and row.address and keep_failed(row, failure, reason, at=at):
+        return
     change(row, NodeState.DELETED if is_refused else NodeState.DELETING, reason, at=at)

@@ -20,7 +20,9 @@ from xenci.rules.nodes import ASK_AGAIN, LAUNCHING, lateness, metadata_of, no_lo
 from xenci.services.context import Context
 from xenci.services.engine import defer, nudge
 from xenci.services.fence import fenced
+from xenci.services.keep import keep
 from xenci.services.node_rows import as_node, change, deadlines_of, fail, locked
+from xenci.services.visits import let_owner_in, shut_owner_out
 from xenci.store.marks import audit, back_at
 from xenci.store.tables import NodeRow
 
@@ -81,6 +83,8 @@ def _step(ctx: Context, node_id: int) -> bool:
         case NodeState.USED:
             request_delete(ctx, row.id, row.reason)
             return True
+        case NodeState.HOLD:
+            let_owner_in(ctx, row)
         case NodeState.DELETING if row.server_id is not None:
             return _delete(ctx, row)
     return False
@@ -197,6 +201,8 @@ def _prove(ctx: Context, row: NodeRow) -> bool:
         now.facts, now.ready_at = facts, ctx.clock()
         words = f"Xen {facts['xen_version']}, libvirt {facts['libvirt_version']}" if "xen_version" in facts else "SSH"
         change(now, NodeState.READY, f"proved: {words}", at=ctx.clock())
+        if keep(session, now, "it is ready", at=ctx.clock()):
+            return True
         # a dispatch that runs just now may have looked already: it is to look again
         defer(session, "dispatch")
     return False
@@ -208,6 +214,7 @@ def _delete(ctx: Context, row: NodeRow) -> bool:
     if provider is None or (row.delete_asked_at is not None and at - row.delete_asked_at < ASK_AGAIN):
         return False
     if row.address:
+        shut_owner_out(ctx, row)
         ctx.hosts.forget(row.address)
     try:
         provider.delete(row.server_id or "")

@@ -16,6 +16,8 @@ from xenci.rules.nodes import LAUNCHING, lateness, server_name
 from xenci.rules.pool import Launch, Retire, plan
 from xenci.services.context import Context
 from xenci.services.engine import nudge
+from xenci.services.holds import settle_holds
+from xenci.services.keep import keep
 from xenci.services.node_rows import as_node, change, deadlines_of, fail, live_nodes, locked
 from xenci.services.pool_alarms import tell
 from xenci.services.pool_world import read_world
@@ -37,6 +39,7 @@ def tick(ctx: Context, _row: int = 0) -> None:
         session.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
         at = ctx.clock()
         _fail_late(ctx, session, at)
+        settle_holds(session, at)
         world = read_world(ctx, session, at)
         decided = plan(world)
         for launch in decided.launches:
@@ -74,11 +77,14 @@ def claim(session: Session, label: str, build_id: int, *, weights: Mapping[str, 
     return row
 
 
-def release(session: Session, node_id: int, reason: str) -> None:
-    """Leave a node whose build has ended: it is deleted. Harmless if it is not in use any more."""
+def release(session: Session, node_id: int, reason: str, *, at: datetime | None = None) -> None:
+    """Leave a node whose build has ended: it is deleted, or held. Harmless if it is not in use any more."""
+    at = at or _moment(session)
     row = locked(session, node_id)
-    if row is not None and row.state == NodeState.IN_USE:
-        change(row, NodeState.USED, reason, at=_moment(session))
+    if row is None or row.state != NodeState.IN_USE:
+        return
+    if not keep(session, row, reason, at=at):
+        change(row, NodeState.USED, reason, at=at)
         nudge(session, "node", row.id)
 
 

@@ -10,6 +10,7 @@ from xenci.services.context import Context
 from xenci.services.engine import nudge
 from xenci.services.repair import repair
 from xenci.services.tidy import EVERY
+from xenci.services.visits import keys_wanted
 from xenci.store.marks import LIFE, are_reports_paused, beat
 from xenci.store.tables import AlarmRow, BuildRow, BuildsetRow, EventRow, HeartRow, NodeRow, ReportRow
 
@@ -34,6 +35,8 @@ def tick(ctx: Context, _row: int = 0) -> None:
             nudge(session, "dispatch")
         moving = LIVE_STATES - _STILL
         for node in session.scalars(select(NodeRow.id).where(NodeRow.state.in_(moving))):
+            nudge(session, "node", node)
+        for node in session.scalars(keys_wanted(at)):
             nudge(session, "node", node)
         nudge(session, "pool")
         due = select(ReportRow.id).where(ReportRow.state == ReportState.PENDING, ReportRow.next_at <= at)

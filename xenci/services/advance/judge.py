@@ -20,6 +20,7 @@ from xenci.services.advance.facts import gather, listed, results_of
 from xenci.services.advance.work import Work
 from xenci.services.context import Context
 from xenci.services.engine import defer
+from xenci.services.keep import keep_ended
 from xenci.services.pool import release
 from xenci.store.tables import BuildRow, BuildsetRow
 
@@ -86,7 +87,8 @@ def _end(ctx: Context, session: Session, work: Work, facts: BuildFacts) -> None:
     build.reasons = list(verdict.reasons)
     build.finished_at = ctx.clock()
     build.counts = _counts(session, build, work)
-    release(session, work.node.id, f"build {build.id} has ended: {verdict.result}")
+    keep_ended(session, work.node.id, build)
+    release(session, work.node.id, f"build {build.id} has ended: {verdict.result}", at=ctx.clock())
     defer(session, "node", work.node.id)
     nudge_pool(session)
     if work.node.address:

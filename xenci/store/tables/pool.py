@@ -72,9 +72,10 @@ class HoldRow(Base):
     #: when its build or launch had ended, and until when it is held from then on
     began_at: Mapped[datetime | None]
     until: Mapped[datetime | None]
-    #: the owner's key, when it was put on the node, and what the last try met
+    #: the owner's key; since when it is on the node, NULL while it is not; when that was last tried, and what it met
     public_key: Mapped[str | None]
     key_at: Mapped[datetime | None]
+    key_tried_at: Mapped[datetime | None]
     key_error: Mapped[str] = mapped_column(server_default="")
     #: when it was released or ran out, and who or what did
     ended_at: Mapped[datetime | None]
