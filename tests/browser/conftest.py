@@ -18,6 +18,7 @@ from tests.browser.sample_history import fill
 from xenci.clock import now
 from xenci.config.models import Settings
 from xenci.dashboard.app import create_app
+from xenci.services.hand import OperatorsHand
 from xenci.store.database import Database
 from xenci.store.embedded import Cluster
 
@@ -50,7 +51,7 @@ def world() -> Iterator[World]:
             database = Database(cluster.url("xenci"))
             sample = fill(database, folder / "artifacts", now())
             settings = sample_settings(folder)
-            app = create_app(settings, database, now)
+            app = create_app(settings, database, now, OperatorsHand(settings, database))
             with TestClient(app) as client:
                 yield World(settings=settings, database=database, app=app, sample=sample, client=client)
             database.dispose()

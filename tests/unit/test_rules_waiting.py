@@ -16,6 +16,11 @@ from xenci.rules.waiting import LabelNodes, why_waits
         (LabelNodes(in_use=4, most=4), 0, "All 4 nodes of xen are in use; it is the next."),
         (LabelNodes(in_use=4, most=4), 1, "All 4 nodes of xen are in use; 1 build is before it."),
         (LabelNodes(in_use=1, most=4), 0, "No node of xen is ready; it is the next."),
+        (
+            LabelNodes(in_use=3, held=1, most=4),
+            0,
+            "All 4 nodes of xen are in use, 1 of them held for people; it is the next.",
+        ),
     ],
 )
 def test_a_build_waits_for_what_its_place_and_its_nodes_say(nodes: LabelNodes, before: int, why: str) -> None:

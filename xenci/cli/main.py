@@ -10,7 +10,7 @@ import typer
 from sqlalchemy.exc import DataError, SQLAlchemyError
 
 from xenci import __version__
-from xenci.cli import build, change, config, db, doctor, event, lab, node, report, serve
+from xenci.cli import autohold, build, change, config, db, doctor, event, lab, node, pool, report, serve, token
 from xenci.cli.terminal import EXIT_FAULT, EXIT_TEMPORARY, EXIT_USE, exit_code, tell
 from xenci.errors import Permanent, Temporary, XenciError
 
@@ -26,6 +26,9 @@ for name, module in {
     "change": change,
     "event": event,
     "node": node,
+    "pool": pool,
+    "autohold": autohold,
+    "token": token,
     "report": report,
     "config": config,
     "db": db,

@@ -16,13 +16,14 @@ def serve_all(config: ConfigOption = None) -> None:
     """Run listener, worker and web in one process, after bringing the database to this version."""
     from xenci.dashboard.app import create_app
     from xenci.services.context import build_context
+    from xenci.services.hand import OperatorsHand
     from xenci.services.processes import run_all
 
     settings = read_settings(config)
     database = open_database(settings)
     make_ready(database, settings)
     ctx = build_context(settings, database=database)
-    run_all(ctx, create_app(settings, database, now))
+    run_all(ctx, create_app(settings, database, now, OperatorsHand(settings, database)))
 
 
 @app.command()
@@ -54,9 +55,11 @@ def worker(config: ConfigOption = None, concurrency: int = 8) -> None:
 def web(config: ConfigOption = None) -> None:
     """Serve the dashboard."""
     from xenci.dashboard.app import create_app
+    from xenci.services.hand import OperatorsHand
     from xenci.services.processes import run_web
 
     settings = read_settings(config)
     database = open_database(settings)
     schema.check(database)
-    run_web(create_app(settings, database, now), settings.web.host, settings.web.port)
+    app = create_app(settings, database, now, OperatorsHand(settings, database))
+    run_web(app, settings.web.host, settings.web.port)

@@ -1,10 +1,11 @@
 """How the command line speaks: tables for people, JSON for programs, one sentence and an exit code for errors."""
 
+import getpass
 import json
 import os
 import sys
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,12 +14,15 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from xenci.clock import now
 from xenci.config.load import default_path, load
-from xenci.config.models import Settings
+from xenci.config.models import Settings, parse_duration
 from xenci.dashboard.ansi import visible
 from xenci.errors import ConfigError, NotFound, Temporary, XenciError
 from xenci.lab.paths import LabPaths
 from xenci.lab.settings import environment
+from xenci.model.pool import Wish
+from xenci.rules.holds import read_public_key
 from xenci.store import schema
 from xenci.store.database import Database, cluster_of, open_database
 
@@ -31,6 +35,7 @@ ConfigOption = Annotated[
 ]
 LimitOption = Annotated[int, typer.Option("--limit", min=1, max=100_000, help="At most so many, the newest first.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+ReasonOption = Annotated[str, typer.Option("--reason", "-r", help="Why; kept in the audit.")]
 
 
 class LabIsDown(Temporary):
@@ -73,6 +78,29 @@ def open_ready(settings: Settings) -> Database:
 def database_of(path: Path | None) -> Database:
     """Open the database of the configuration."""
     return open_ready(read_settings(path))
+
+
+def wish_of(reason: str = "") -> Wish:
+    """Return who types this, why, and when."""
+    return Wish(who=getpass.getuser(), reason=reason, at=now())
+
+
+def read_duration(text: str) -> timedelta:
+    """Return the duration that somebody typed: 90m, 24h, 2d. Raises ConfigError."""
+    try:
+        length = parse_duration(text)
+    except ValueError as error:
+        raise ConfigError(str(error), brief="This is no duration") from error
+    assert isinstance(length, timedelta)
+    return length
+
+
+def read_key(path: Path) -> str:
+    """Return the public key in a file. Raises ConfigError."""
+    key = read_public_key(path.read_text(errors="replace")) if path.is_file() else None
+    if key is None:
+        raise ConfigError(str(path), brief="This is no public key", remedy="name a .pub file, never the private key")
+    return key
 
 
 def show(rows: Iterable[dict[str, Any]], *, as_json: bool, columns: Sequence[str], empty: str) -> None:

@@ -18,19 +18,20 @@ from starlette.middleware.gzip import GZipMiddleware
 from xenci.artifacts.local import LocalStore
 from xenci.clock import Clock
 from xenci.config.models import Settings
+from xenci.dashboard.hand import Hand
 from xenci.dashboard.logfiles import LogFiles
 from xenci.dashboard.pages import ROUTERS
 from xenci.dashboard.security import HEADERS, SecureHeaders
 from xenci.dashboard.site import WEB, Site, make_templates, site_of
-from xenci.errors import NotFound
+from xenci.errors import NotFound, Temporary, XenciError
 from xenci.store.database import Database
 
 _LOG = structlog.get_logger()
 _LONGEST_TRACE = 8000
 
 
-def create_app(settings: Settings, database: Database, clock: Clock) -> FastAPI:
-    """Return the dashboard of one installation. It only reads."""
+def create_app(settings: Settings, database: Database, clock: Clock, hand: Hand | None = None) -> FastAPI:
+    """Return the dashboard of one installation. It only reads; what operators want done is done by `hand`."""
     app = FastAPI(title="xenci", docs_url=None, redoc_url=None, openapi_url="/api/openapi.json")
     app.state.site = Site(
         settings=settings,
@@ -38,6 +39,7 @@ def create_app(settings: Settings, database: Database, clock: Clock) -> FastAPI:
         clock=clock,
         templates=make_templates(),
         logs=LogFiles(LocalStore(settings.artifacts_dir, settings.artifacts)),
+        hand=hand,
     )
     for router in ROUTERS:
         app.include_router(router)
@@ -45,6 +47,7 @@ def create_app(settings: Settings, database: Database, clock: Clock) -> FastAPI:
     app.add_middleware(GZipMiddleware, minimum_size=1000, compresslevel=5)
     app.add_middleware(SecureHeaders)
     app.add_exception_handler(NotFound, _not_found)
+    app.add_exception_handler(XenciError, _impossible)
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _unreadable)
     app.add_exception_handler(DataError, _no_such_value)
@@ -67,6 +70,14 @@ def _answer(request: Request, *, status: int, title: str, detail: str, remedy: s
 def _not_found(request: Request, error: Exception) -> Response:
     assert isinstance(error, NotFound)
     return _answer(request, status=404, title="It is not there.", detail=error.detail, remedy=error.remedy)
+
+
+def _impossible(request: Request, error: Exception) -> Response:
+    """Say why what a person asked for cannot be done."""
+    assert isinstance(error, XenciError)
+    status = 503 if isinstance(error, Temporary) else 409
+    title = f"{error.brief.rstrip('.')}."
+    return _answer(request, status=status, title=title, detail=error.detail, remedy=error.remedy)
 
 
 def _refused(request: Request, error: Exception) -> Response:

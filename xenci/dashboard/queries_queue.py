@@ -11,7 +11,9 @@ from sqlalchemy.orm import Session, joinedload
 from xenci.config.models import Settings
 from xenci.model.build import BuildsetState
 from xenci.model.node import LIVE_STATES, NodeState
+from xenci.model.pool import OverrideKind
 from xenci.rules.waiting import LabelNodes, why_waits
+from xenci.store.overrides import figure, read_overrides
 from xenci.store.queue import running, waiting_in_order
 from xenci.store.tables import AlarmRow, BuildRow, BuildsetRow, NodeRow, PatchsetRow
 
@@ -65,6 +67,7 @@ def queue_of(session: Session, settings: Settings, now: datetime) -> Queue:
 
 def nodes_by_label(session: Session, settings: Settings) -> dict[str, LabelNodes]:
     """Count the nodes of each configured label."""
+    words = read_overrides(session)
     query = select(NodeRow.label, NodeRow.state, func.count()).where(NodeRow.state.in_(LIVE_STATES))
     counts = {
         (label, state): number for label, state, number in session.execute(query.group_by(NodeRow.label, NodeRow.state))
@@ -74,7 +77,8 @@ def nodes_by_label(session: Session, settings: Settings) -> dict[str, LabelNodes
             ready=counts.get((one.name, NodeState.READY), 0),
             coming=sum(counts.get((one.name, state), 0) for state in _COMING),
             in_use=counts.get((one.name, NodeState.IN_USE), 0),
-            most=one.max_nodes,
+            held=counts.get((one.name, NodeState.HOLD), 0),
+            most=figure(words, OverrideKind.MAX_NODES, one.name, one.max_nodes),
         )
         for one in settings.labels
     }

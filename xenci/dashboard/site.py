@@ -20,6 +20,7 @@ from xenci.clock import Clock
 from xenci.config.models import Settings
 from xenci.dashboard import formats, hearts, tones
 from xenci.dashboard.ansi import ansi, ansi_lines
+from xenci.dashboard.hand import Hand
 from xenci.dashboard.logfiles import LogFiles
 from xenci.store.database import Database
 from xenci.store.marks import are_reports_paused
@@ -51,6 +52,8 @@ class Site:
     clock: Clock
     templates: jinja2.Environment
     logs: LogFiles
+    #: what acts for operators; None: the pages only read
+    hand: Hand | None = None
 
     def frame(self, session: Session, now: datetime) -> Frame:
         """Look up what the frame says."""

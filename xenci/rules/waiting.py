@@ -11,6 +11,8 @@ class LabelNodes:
     #: asked of a cloud, or being proved
     coming: int = 0
     in_use: int = 0
+    #: kept for a person
+    held: int = 0
     #: most at once
     most: int
 
@@ -24,6 +26,8 @@ def why_waits(label: str, nodes: LabelNodes, before: int, *, is_disk_short: bool
     if before < nodes.ready + nodes.coming:
         return f"A node of {label} is being made for it."
     queue = f"{before} {'build is' if before == 1 else 'builds are'} before it" if before else "it is the next"
+    if nodes.held and nodes.in_use + nodes.held >= nodes.most:
+        return f"All {nodes.most} nodes of {label} are in use, {nodes.held} of them held for people; {queue}."
     if nodes.in_use >= nodes.most:
         return f"All {nodes.most} nodes of {label} are in use; {queue}."
     return f"No node of {label} is ready; {queue}."

@@ -10,10 +10,12 @@ from xenci.dashboard import (
     queries_changes,
     queries_events,
     queries_nodes,
+    queries_pool,
     queries_queue,
     queries_tests,
     twins,
     twins_events,
+    twins_pool,
 )
 from xenci.dashboard.pages.builds import address, read_filters
 from xenci.dashboard.pages.events import Key, View
@@ -95,8 +97,9 @@ def events(request: Request, view: View = "", change: Key = None, before: Key = 
 
 @router.get("/nodes")
 def nodes(request: Request) -> JSONResponse:
-    """Return every node by provider."""
+    """Return every node by provider, and the pool's figures."""
     site = site_of(request)
     with site.database.session() as session:
         body = [twins.provider(row) for row in queries_nodes.nodes_by_provider(session, site.settings)]
-    return _answer(site, {"providers": body})
+        pool = twins_pool.pool(queries_pool.pool_of(session, site.settings, site.clock()))
+    return _answer(site, {"providers": body, "pool": pool})
