@@ -6,6 +6,7 @@ are paused, and whether the CI is alive.
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -124,6 +125,7 @@ def _path(request: Request) -> str:
     return request.url.path + (f"?{query}" if query else "")
 
 
+@cache
 def make_templates() -> jinja2.Environment:
     """Read all templates: everything is escaped, and a name that does not exist is an error.
 
