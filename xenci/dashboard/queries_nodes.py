@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from xenci.config.models import Provider, Settings
@@ -90,13 +90,3 @@ def builds_of_nodes(session: Session, nodes: Sequence[NodeRow]) -> dict[int, Bui
 def strays(session: Session) -> list[StrayRow]:
     """Return the servers with our name that no row accounts for, and that are still there."""
     return list(session.scalars(select(StrayRow).where(StrayRow.deleted_at.is_(None)).order_by(StrayRow.id).limit(50)))
-
-
-def node_counts(session: Session) -> dict[tuple[str, str], int]:
-    """Return the numbers of existing nodes by provider and state."""
-    rows = session.execute(
-        select(NodeRow.provider, NodeRow.state, func.count())
-        .where(NodeRow.state != NodeState.DELETED)
-        .group_by(NodeRow.provider, NodeRow.state)
-    )
-    return {(provider, state): number for provider, state, number in rows}

@@ -7,14 +7,14 @@ from fastapi.responses import Response
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from xenci.dashboard import hearts, queries_builds, queries_events, queries_health, queries_nodes
+from xenci.dashboard import hearts, metrics_nodes, queries_builds, queries_events, queries_health
+from xenci.dashboard.metrics_nodes import Figure, Samples
 from xenci.dashboard.pages.health import disk_of
 from xenci.dashboard.site import Site, site_of
 from xenci.store.marks import open_alarms
 from xenci.store.tables import BuildRow
 
 router = APIRouter()
-Samples = Iterable[tuple[dict[str, str], float]]
 
 
 @router.get("/metrics", include_in_schema=False)
@@ -22,14 +22,17 @@ def metrics(request: Request) -> Response:
     """Return the figures in Prometheus' text format."""
     site = site_of(request)
     with site.database.session() as session:
-        text = "".join(
-            f"# HELP xenci_{name} {words}\n# TYPE xenci_{name} {kind}\n{_lines(name, samples)}"
-            for name, kind, words, samples in _figures(site, session)
-        )
+        figures = [*_figures(site, session), *metrics_nodes.figures(session, site.settings, site.clock())]
+        text = "".join(_head(name, kind, words) + _lines(name, samples) for name, kind, words, samples in figures)
     return Response(text, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
-def _figures(site: Site, session: Session) -> Iterable[tuple[str, str, str, Samples]]:
+def _head(name: str, kind: str, words: str) -> str:
+    """Return the lines before a figure; the parts of a histogram have none of their own."""
+    return f"# HELP xenci_{name} {words}\n# TYPE xenci_{name} {kind}\n" if kind else ""
+
+
+def _figures(site: Site, session: Session) -> Iterable[Figure]:
     now = site.clock()
     queue = queries_builds.queue_counts(session)
     outbox = queries_health.outbox(session)
@@ -38,7 +41,6 @@ def _figures(site: Site, session: Session) -> Iterable[tuple[str, str, str, Samp
     yield "builds_ended_total", "counter", "Builds that ended, by result and fault.", _ended(session)
     found = [({"found_by": str(one)}, number) for one, number in queries_events.found_counts(session).items()]
     yield "runs_found", "gauge", "Runs, by what announced them; events-log and reconcile were missed.", found
-    yield "nodes", "gauge", "Servers of ours, by provider and state.", _nodes(session)
     yield "alarms_open", "gauge", "Alarms that want a person.", [({}, len(open_alarms(session)))]
     yield "reports_waiting", "gauge", "Comments that Gerrit does not have yet.", [({}, outbox.pending)]
     yield "reports_paused", "gauge", "Whether posting is paused.", [({}, float(outbox.is_paused))]
@@ -57,11 +59,6 @@ def _ended(session: Session) -> Samples:
         .order_by(BuildRow.result, BuildRow.fault)
     )
     return [({"result": result or "", "fault": fault or ""}, number) for result, fault, number in rows]
-
-
-def _nodes(session: Session) -> Samples:
-    counts = queries_nodes.node_counts(session)
-    return [({"provider": provider, "state": state}, number) for (provider, state), number in sorted(counts.items())]
 
 
 def _lines(name: str, samples: Samples) -> str:
