@@ -12,11 +12,13 @@ from tests.flows.world import World
 from xenci.host.port import HostLost
 from xenci.services import life
 from xenci.services.advance import LOST_AFTER, advance
+from xenci.services.consider import consider
 from xenci.services.context import Context
 from xenci.services.engine import Stopper, defer, run_worker
+from xenci.services.prepare import prepare
 from xenci.services.steps import STEPS
 from xenci.store.marks import LIFE
-from xenci.store.tables import HeartRow
+from xenci.store.tables import HeartRow, NodeRow
 
 pytestmark = pytest.mark.own_database
 SLOTS = 8
@@ -78,3 +80,14 @@ def test_a_node_is_lost_although_others_keep_every_slot(starved: World) -> None:
     advance(starved.ctx, build)
     row = read(starved, build)
     assert (row.result, row.fault) == ("NODE_FAILURE", "infra")
+
+
+def test_a_waiting_build_gets_a_ready_node_although_others_keep_every_slot(starved: World) -> None:
+    consider(starved.ctx, starved.gerrit.push().change)
+    prepare(starved.ctx, starved.buildsets()[-1].id)
+    build = starved.buildsets()[-1].builds[-1].id
+    with starved.database.session() as session:
+        facts = {"name": "test-node-000001", "label": "xen", "provider": "ca", "state": "ready"}
+        session.add(NodeRow(**facts, created_at=starved.now, state_at=starved.now, ready_at=starved.now))
+        defer(session, "dispatch")
+    wait_for("a node", lambda: read(starved, build).node_id == 1)

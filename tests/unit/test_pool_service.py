@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from tests.contracts.fake_cloud import HOST_KEY, FakeCloud
 from tests.pool_settings import make_settings
@@ -19,6 +19,7 @@ from xenci.providers.port import SYSTEM_KEY, ApiDown
 from xenci.rules.nodes import STRAY_GRACE
 from xenci.services import tick as rows
 from xenci.services.context import Context
+from xenci.services.engine import defer
 from xenci.services.nodes import advance_node, delete_by_hand, request_delete
 from xenci.services.pool import claim, release, tick
 from xenci.store.database import Database
@@ -166,6 +167,21 @@ def test_waiting_builds_get_nodes_and_each_node_serves_one_build(make: MakeWorld
     row = world.rows()[first.id - 1]
     assert (row.state, row.reason) == (NodeState.DELETED, "build 1 has ended")
     assert first.server_id not in {**world.ca.servers, **world.cb.servers}
+
+
+def test_a_node_that_becomes_ready_while_dispatch_looks_is_looked_at_again(make: MakeWorld) -> None:
+    world = make(min_ready=1)
+    world.turn(2)
+    waits = text("select count(*) from procrastinate_jobs where task_name = 'dispatch' and status = 'todo'")
+    with world.ctx.database.session() as session:
+        session.execute(text("delete from procrastinate_jobs"))
+        defer(session, "dispatch")
+        session.execute(text("update procrastinate_jobs set status = 'doing'"))
+        session.execute(text("update nodes set state = 'testing', ready_at = null"))
+    world.turn(1)
+    assert world.rows(NodeState.READY)
+    with world.ctx.database.session() as session:
+        assert session.execute(waits).scalar() == 1
 
 
 def test_a_node_is_claimed_by_one_of_two_transactions(make: MakeWorld) -> None:

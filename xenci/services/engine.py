@@ -36,6 +36,13 @@ HEARTBEAT = 2.0
 DEAD_AFTER = 8.0
 #: how often everything is looked at again; a cron line with seconds
 TICK_CRON = "* * * * * */3"
+#: how often a worker looks for jobs that nobody announced, such as one that waited for another of its row; seconds
+POLL = 0.5
+#: steps that wait for nothing but the database have a queue and slots of their own: whatever nodes and clouds keep the
+#: other slots, a waiting build gets a ready node at once
+QUICK = "quick"
+_QUICK_STEPS = frozenset({"dispatch", "tick"})
+_QUICK_SLOTS = 2
 #: how long to wait before a worker that was interrupted begins anew; seconds
 _AGAIN = 2.0
 #: how long a worker that is asked to end waits for its running steps; seconds
@@ -63,6 +70,7 @@ def defer(session: Session, step: str, row: int = 0, *, after: timedelta = timed
     try:
         _DEFERRER.configure_task(
             step,
+            queue=_queue_of(step),
             lock=name,
             queueing_lock=name,
             schedule_in={"seconds": after.total_seconds()} if after else None,
@@ -79,6 +87,10 @@ def defer(session: Session, step: str, row: int = 0, *, after: timedelta = timed
                 ),
                 {"name": name},
             )
+
+
+def _queue_of(step: str) -> str:
+    return QUICK if step in _QUICK_STEPS else "default"
 
 
 def nudge(session: Session, step: str, row: int = 0) -> None:
@@ -123,12 +135,12 @@ def run_worker(
 
 def _app(ctx: Context, steps: dict[str, Step]) -> procrastinate.App:
     """Return Procrastinate's application: every step, and the tick."""
-    app = procrastinate.App(connector=procrastinate.PsycopgConnector(conninfo=ctx.database.libpq_url, max_size=4))
+    app = procrastinate.App(connector=procrastinate.PsycopgConnector(conninfo=ctx.database.libpq_url, max_size=6))
     for name, step in steps.items():
-        app.task(name=name)(_wrapped(ctx, name, step))
+        app.task(name=name, queue=_queue_of(name))(_wrapped(ctx, name, step))
 
     @app.periodic(cron=TICK_CRON)
-    @app.task(name="tick", queueing_lock="tick", pass_context=True)
+    @app.task(name="tick", queue=QUICK, queueing_lock="tick", pass_context=True)
     def tick(context: JobContext, timestamp: int) -> None:
         _guard(ctx, "tick", 0, lambda: (rescue(ctx.database), steps["tick_all"](ctx, 0)))
 
@@ -146,20 +158,10 @@ async def _work(ctx: Context, app: procrastinate.App, concurrency: int, stop: Ca
 
 async def _run(ctx: Context, app: procrastinate.App, concurrency: int, stop: Callable[[Stopper], None] | None) -> bool:
     loop = asyncio.get_running_loop()
-    loop.set_default_executor(ThreadPoolExecutor(concurrency + 2, thread_name_prefix="step"))
+    loop.set_default_executor(ThreadPoolExecutor(concurrency + _QUICK_SLOTS + 2, thread_name_prefix="step"))
     async with app.open_async():
         await app.schema_manager.connector.execute_query_async("select 1")
-        task = asyncio.create_task(
-            app.run_worker_async(
-                concurrency=concurrency,
-                fetch_job_polling_interval=1.0,
-                delete_jobs="always",
-                install_signal_handlers=False,
-                update_heartbeat_interval=HEARTBEAT,
-                stalled_worker_timeout=DEAD_AFTER,
-                shutdown_graceful_timeout=GRACE,
-            )
-        )
+        task = asyncio.create_task(_serve(app, concurrency))
         if stop is None:
             for one in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(one, task.cancel)
@@ -177,6 +179,35 @@ async def _run(ctx: Context, app: procrastinate.App, concurrency: int, stop: Cal
         # threads that hang in a call to a node would keep the process; what they do can be repeated
         os._exit(0)
     return True
+
+
+async def _serve(app: procrastinate.App, concurrency: int) -> None:
+    """Run jobs of every queue, and the quick ones in slots of their own, until cancelled or until one of both ends."""
+    # None is every queue, though the type does not say so
+    everything: list[str] | Any = None
+    both = [
+        asyncio.create_task(
+            app.run_worker_async(
+                queues=queues,
+                concurrency=slots,
+                fetch_job_polling_interval=POLL,
+                delete_jobs="always",
+                install_signal_handlers=False,
+                update_heartbeat_interval=HEARTBEAT,
+                stalled_worker_timeout=DEAD_AFTER,
+                shutdown_graceful_timeout=GRACE,
+            )
+        )
+        for queues, slots in ((everything, concurrency), ([QUICK], _QUICK_SLOTS))
+    ]
+    try:
+        done, _ = await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+        for one in done:
+            one.result()
+    finally:
+        for one in both:
+            one.cancel()
+        await asyncio.gather(*both, return_exceptions=True)
 
 
 def _ask_to_end(loop: asyncio.AbstractEventLoop, task: asyncio.Task[None]) -> None:
