@@ -5,14 +5,14 @@ from pathlib import Path
 
 from tests.browser.sample import Sample
 from tests.browser.sample_builds import BAD, CARRY, GOOD_TESTS, HOSTILE, bad_logs, bad_tests, long_log
-from xenci.store import marks
+from xenci.store import marks, schema
 from xenci.store.database import Database
-from xenci.store.tables import Base, CommentRow, EventRow, ProviderRow, StrayRow
+from xenci.store.tables import CommentRow, EventRow, ProviderRow, StrayRow
 
 
 def fill(database: Database, artifacts_dir: Path, now: datetime) -> Sample:
     """Make the tables and the whole history."""
-    Base.metadata.create_all(database.engine)
+    schema.upgrade(database)
     with database.session() as session:
         sample = Sample(session=session, artifacts_dir=artifacts_dir, now=now)
         _history(sample)
