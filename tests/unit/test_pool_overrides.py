@@ -1,6 +1,7 @@
 """An operator's words about the pool: they win, survive, are written down, and are taken back."""
 
 from collections import Counter
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import select
@@ -11,6 +12,7 @@ from xenci.model.node import NodeState
 from xenci.model.pool import Wish
 from xenci.services.overrides import WrongFigure, drain, enable, min_ready, scale
 from xenci.services.pool import claim
+from xenci.services.pool_world import read_world
 from xenci.store.overrides import read_overrides
 from xenci.store.tables import ActionRow, NodeRow
 
@@ -98,3 +100,18 @@ def test_of_ready_nodes_those_of_the_heavier_cloud_are_taken_more_often(make: Ma
     with world.ctx.database.session() as session:
         taken = [claim(session, "small", n, weights={"ca": 3.0, "cb": 1.0}) for n in range(4)]
     assert Counter(one.provider for one in taken if one) == {"ca": 3, "cb": 1}
+
+
+def test_a_cloud_that_is_slow_but_alive_is_not_dead(make: MakeWorld) -> None:
+    world = make(min_ready=2)
+    world.turn(1)
+    listed = world.at[0]
+    timeout = world.ctx.settings.providers[0].api_timeout
+
+    def open_after(silence: timedelta) -> set[bool]:
+        with world.ctx.database.session() as session:
+            return {one.is_open for one in read_world(world.ctx, session, listed + silence).supplies}
+
+    # its limits and its list may take as long as their calls may, one after the other
+    assert open_after(2 * timeout + timedelta(seconds=10)) == {True}
+    assert open_after(4 * timeout) == {False}
