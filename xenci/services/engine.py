@@ -23,6 +23,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from xenci.errors import Temporary, XenciError
+from xenci.services.connector import connector
 from xenci.services.context import Context
 from xenci.services.life import living
 from xenci.services.troubles import Troubles
@@ -123,7 +124,7 @@ def run_worker(
 
 def _app(ctx: Context, steps: dict[str, Step]) -> procrastinate.App:
     """Return Procrastinate's application: every step, and the tick."""
-    app = procrastinate.App(connector=procrastinate.PsycopgConnector(conninfo=ctx.database.libpq_url, max_size=4))
+    app = procrastinate.App(connector=connector(ctx.database.libpq_url))
     for name, step in steps.items():
         app.task(name=name)(_wrapped(ctx, name, step))
 
