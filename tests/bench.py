@@ -162,7 +162,7 @@ def rows(folder: Path) -> Iterator[Measured]:
 
 def trees(folder: Path) -> Measured:
     """A change's tree made: fetched, merged, the carry applied on it and on the tip."""
-    source = images.nova_repository(LabPaths.of_environment())
+    source = images.repository(LabPaths.of_environment(), images.NOVA)
     series = sorted((CONFIGS / "carry" / "nova-2025.1").glob("000[1-4]*.patch"))
     work = folder / "work"
     _git(folder, "clone", "-q", str(source), str(work))
