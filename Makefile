@@ -14,6 +14,8 @@ MEMORY := $(shell [ -w /dev/shm ] && [ $$(df --output=avail /dev/shm | tail -1) 
 FAST_RUN = env PYTEST_DEBUG_TEMPROOT=$(MEMORY) $(BIN)/python -m pytest -q -n auto --ignore=tests/lab \
 	-o tmp_path_retention_policy=failed -o tmp_path_retention_count=1 -m "$(FAST)"
 export MALLOC_ARENA_MAX := 2
+# compiled modules are kept: without, each of the tests' workers compiles all of them anew, a second for each
+export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test test-fast check bench clean system-lab

@@ -11,7 +11,7 @@ import statistics
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,12 +23,14 @@ from sqlalchemy import text
 from subunit import ByteStreamToStreamResult
 
 from tests import bench_votes
+from tests.flows.world import World
 from xenci.gerrit.parse import parse_event
 from xenci.gerrit.trees import Mirrors, Prepared
 from xenci.lab import images
 from xenci.lab.paths import LabPaths
 from xenci.lab.settings import CONFIGS
 from xenci.services.engine import defer
+from xenci.services.listener import keep
 from xenci.store import schema
 from xenci.store.database import Database
 from xenci.store.embedded import Cluster
@@ -58,7 +60,7 @@ def main() -> None:
         table.add_column(column, justify="right" if column in ("xenci", "the least", "ratio") else "left")
     with tempfile.TemporaryDirectory(prefix="xenci-bench-", dir="/var/tmp") as folder:
         Path(folder).chmod(0o755)
-        for measured in (events(), streams(), nudges(Path(folder)), trees(Path(folder))):
+        for measured in (events(), streams(), *rows(Path(folder)), trees(Path(folder))):
             table.add_row(
                 measured.what,
                 _rate(measured, measured.ours),
@@ -110,8 +112,8 @@ def streams() -> Measured:
     )
 
 
-def nudges(folder: Path) -> Measured:
-    """Nudges deferred, each in a transaction of its own, as the listener does."""
+def rows(folder: Path) -> Iterator[Measured]:
+    """What ends in PostgreSQL, a transaction each: nudges, and events as the listener keeps them."""
     cluster = Cluster(folder / "db")
     cluster.start()
     try:
@@ -121,36 +123,46 @@ def nudges(folder: Path) -> Measured:
         count = 200
         with database.engine.begin() as connection:
             connection.execute(text("create table least (id int)"))
+        world = World(database, folder)
+        lines = (DATA / "gerrit" / "lab-gerrit-3.9.4-stream.jsonl").read_bytes().splitlines() * 20
 
-        def ours() -> None:
+        def nudge() -> None:
             for i in range(count):
                 with database.session() as session:
                     defer(session, "consider", i)
             with database.engine.begin() as connection:
                 connection.execute(text("delete from procrastinate_jobs"))
 
+        def hear() -> None:
+            for line in lines[:count]:
+                keep(world.ctx, line, world.now)
+
         def least() -> None:
             for i in range(count):
                 with database.engine.begin() as connection:
                     connection.execute(text("insert into least values (:i)"), {"i": i})
 
-        measured = Measured(
-            what="nudges deferred, a transaction each",
-            unit="nudge",
-            count=count,
-            ours=_median(ours),
-            least=_median(least),
-            least_is="one row inserted, a transaction each",
-        )
+        bare = _median(least)
+        for what, unit, ours in (
+            ("nudges deferred", "nudge", nudge),
+            ("events heard, kept and passed on", "event", hear),
+        ):
+            yield Measured(
+                what=f"{what}, a transaction each",
+                unit=unit,
+                count=count,
+                ours=_median(ours),
+                least=bare,
+                least_is="one row inserted, a transaction each",
+            )
         database.dispose()
-        return measured
     finally:
         cluster.stop()
 
 
 def trees(folder: Path) -> Measured:
     """A change's tree made: fetched, merged, the carry applied on it and on the tip."""
-    source = images.nova_repository(LabPaths.of_environment())
+    source = images.repository(LabPaths.of_environment(), images.NOVA)
     series = sorted((CONFIGS / "carry" / "nova-2025.1").glob("000[1-4]*.patch"))
     work = folder / "work"
     _git(folder, "clone", "-q", str(source), str(work))

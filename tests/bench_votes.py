@@ -18,6 +18,7 @@ from pathlib import Path
 import yaml
 from rich.console import Console
 from rich.table import Table
+from sqlalchemy import text
 
 from xenci.config.load import load
 from xenci.lab import gerrit, processes, settings, world
@@ -25,6 +26,8 @@ from xenci.lab.gerrit import people, rest, review
 from xenci.lab.gerrit.people import DEV
 from xenci.lab.paths import LabPaths, cache_dir
 from xenci.services.streams import open_stream
+from xenci.store.database import Database
+from xenci.store.embedded import Cluster
 
 #: changes one after the other, changes at once, changes while it is down, and seconds of watching it idle
 SEQUENCE, BURST, MISSED, IDLE = 30, 50, 100, 20.0
@@ -109,6 +112,7 @@ def _show(paths: LabPaths, times: Times) -> None:
     p50, p95 = statistics.median(waits), waits[int(len(waits) * 0.95)]
     table.add_row("event to vote, p50", f"{p50:.2f} s, {p50 / least:.1f} times a bare read and review ({least:.2f} s)")
     table.add_row("event to vote, p95", f"{p95:.2f} s")
+    table.add_row("event heard to queued", _heard_to_queued(paths))
     began, used = time.monotonic(), _cpu(paths)
     with ThreadPoolExecutor(4) as pool:
         changes = list(pool.map(lambda _: _push(paths), range(BURST)))
@@ -129,6 +133,23 @@ def _show(paths: LabPaths, times: Times) -> None:
     table.add_row("processor idle", f"{(_cpu(paths) - used) / (time.monotonic() - began) * 100:.1f} % of a core")
     table.add_row("memory", f"{_memory(paths):.0f} MB, xenci with web and its PostgreSQL (PSS)")
     Console().print(table)
+
+
+def _heard_to_queued(paths: LabPaths) -> str:
+    """Return how long the uploads that were heard waited for their buildsets, by xenci's own rows."""
+    cluster = Cluster(settings.own_state(paths) / "database")
+    database = Database(cluster.url("xenci"))
+    heard = text(
+        "select extract(epoch from b.created_at - min(e.received_at)) from buildsets b"
+        " join patchsets p on p.id = b.patchset_id join changes c on c.id = p.change_id"
+        " join events e on e.change = c.number and e.type = 'patchset-created'"
+        " where b.found_by = 'stream' group by b.id"
+    )
+    with database.session() as session:
+        waits = sorted(float(one) for one in session.scalars(heard))
+    database.dispose()
+    p50, p95 = statistics.median(waits), waits[int(len(waits) * 0.95)]
+    return f"p50 {p50 * 1000:.0f} ms, p95 {p95 * 1000:.0f} ms of {len(waits)} uploads, one after the other"
 
 
 def _catch_up(paths: LabPaths, times: Times) -> str:

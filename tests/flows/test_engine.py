@@ -7,7 +7,8 @@ from sqlalchemy import text
 
 from tests.flows.world import World
 from xenci.services.consider import consider
-from xenci.services.engine import defer, nudge, rescue
+from xenci.services.dispatch import dispatch
+from xenci.services.engine import defer, nudge, rescue, take
 from xenci.services.tick import tick
 
 pytestmark = pytest.mark.own_database
@@ -69,3 +70,19 @@ def test_a_living_workers_job_is_left_alone(world: World) -> None:
         session.execute(text("update procrastinate_jobs set status = 'doing', worker_id = :w"), {"w": worker})
     assert rescue(world.database) == 0
     assert world.nudges("prepare") == [7]
+
+
+def test_a_nudge_that_waits_is_taken_over_once_and_those_of_others_are_left(world: World) -> None:
+    with world.database.session() as session:
+        defer(session, "dispatch")
+        defer(session, "prepare", 7)
+        assert take(session, "dispatch")
+        assert not take(session, "dispatch")
+    assert world.nudges("prepare") == [7]
+
+
+def test_dispatch_follows_the_nudges_that_come_while_it_looks(world: World) -> None:
+    with world.database.session() as session:
+        defer(session, "dispatch")
+    dispatch(world.ctx)
+    assert world.nudges("dispatch") == []

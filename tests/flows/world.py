@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from sqlalchemy import select, text
+from sqlalchemy.orm import joinedload, selectinload
 
 from tests.contracts.fake_gerrit import FakeGerrit
 from tests.contracts.memory_store import MemoryStore
@@ -15,7 +16,7 @@ from xenci.gerrit.trees import CarryConflict, MergeConflict, Mirrors, Prepared
 from xenci.services.context import Context
 from xenci.store.database import Database
 from xenci.store.marks import REPORTS_PAUSED, set_switch
-from xenci.store.tables import BuildRow, BuildsetRow, NodeRow, ReportRow
+from xenci.store.tables import BuildRow, BuildsetRow, NodeRow, PatchsetRow, ReportRow
 
 BEGIN = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGjeZihIuVOStiEFGvt2IBIMB44XlkeNsEXHA+5aaPQ/"
@@ -145,10 +146,12 @@ class World:
 
     def buildsets(self) -> list[BuildsetRow]:
         with self.database.session() as session:
-            found = list(session.scalars(select(BuildsetRow).order_by(BuildsetRow.id)))
-            for one in found:
-                _ = (one.builds, one.reports, one.patchset.change)
-            return found
+            whole = (
+                selectinload(BuildsetRow.builds),
+                selectinload(BuildsetRow.reports),
+                joinedload(BuildsetRow.patchset).joinedload(PatchsetRow.change),
+            )
+            return list(session.scalars(select(BuildsetRow).options(*whole).order_by(BuildsetRow.id)))
 
     def reports(self) -> list[ReportRow]:
         with self.database.session() as session:

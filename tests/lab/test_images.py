@@ -149,7 +149,7 @@ def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reached]:
 
 def push(node: Reached, folder: Path, *, break_it: bool) -> str:
     """Push branch tip + carry, with or without a change that does not compile, and return the commit."""
-    repository = images.nova_repository(LabPaths.of_environment())
+    repository = images.repository(LabPaths.of_environment(), images.NOVA)
     git = ["git", "-C", str(folder), "-c", "user.name=developer", "-c", "user.email=developer@lab.invalid"]
     subprocess.run(["git", "clone", "-q", "--shared", str(repository), str(folder)], check=True)
     if break_it:

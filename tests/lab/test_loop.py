@@ -16,8 +16,12 @@ from xenci.config.load import load
 from xenci.host.connection import connect
 from xenci.lab import clouds, demo, push, settings
 from xenci.lab.gerrit import review
+from xenci.lab.gerrit.seed import TEMPEST, TEMPEST_BRANCH
 from xenci.lab.paths import LabPaths
 from xenci.store.tables import BuildRow, BuildsetRow, TestRow
+
+#: a test that the needed change of Tempest has skip, and why
+_EDITED, _WORDS = "TestVersions.test_list_api_versions", "the change that Nova's needs says so"
 
 pytestmark = [pytest.mark.lab, pytest.mark.xen, pytest.mark.timeout(3000)]
 
@@ -47,7 +51,9 @@ def xenci(lab: LabPaths) -> Iterator[Running]:
 
 @pytest.fixture(scope="module")
 def story(lab: LabPaths, xenci: Running) -> Story:
-    pushed = {kind: push.push(lab, kind) for kind in ("good", "bad", "docs", "conflict", "carry-conflict")}
+    needed = _change_tempest(lab)
+    pushed = {"good": push.push(lab, "good", needs=[needed])}
+    pushed |= {kind: push.push(lab, kind) for kind in ("bad", "docs", "conflict", "carry-conflict")}
     xenci.start()
     wait_for("a test to end", lambda: _ended_tests(xenci, pushed["good"].number), seconds=1500)
     before = xenci.builds(pushed["good"].number)
@@ -87,6 +93,19 @@ def test_the_build_of_the_good_change_has_proof_evidence_and_every_log(xenci: Ru
         assert name in names
     assert any(name.startswith("guests/") for name in names)
     assert any("libxl" in name for name in names)
+
+
+def test_tempest_runs_from_the_change_that_the_good_one_needs_and_only_there(xenci: Running, story: Story) -> None:
+    def outcome(kind: str) -> tuple[str, str]:
+        build = xenci.builds(story.changes[kind])[-1]
+        (test,) = (test for test in build.tests if _EDITED in test.test_id and test.run == "first")
+        return test.status, test.detail
+
+    assert outcome("good")[0] == "skip"
+    assert _WORDS in outcome("good")[1]
+    assert outcome("bad")[0] == "success"
+    (tree,) = xenci.builds(story.changes["good"])[-1].other_trees
+    assert (tree["project"], tree["branch"]) == (TEMPEST, TEMPEST_BRANCH)
 
 
 def test_the_bad_change_is_told_with_the_test_and_libxls_own_words(xenci: Running, story: Story) -> None:
@@ -230,6 +249,17 @@ def test_no_server_is_left_and_none_is_forgotten(lab: LabPaths, short: Running) 
         return servers == nodes and not short.nodes("used", "deleting", "in-use")
 
     wait_for("clouds and rows to agree", agree, seconds=300)
+
+
+def _change_tempest(lab: LabPaths) -> str:
+    """Propose a change of Tempest that has a test skip; return its address."""
+    path = "tempest/api/compute/test_versions.py"
+    text = review.file_of_branch(lab, TEMPEST, TEMPEST_BRANCH, path)
+    begin = "        result = self.versions_client.list_versions()\n"
+    assert begin in text
+    edited = text.replace(begin, f"        raise self.skipException({_WORDS!r})\n", 1)
+    _, address = review.propose(lab, TEMPEST, TEMPEST_BRANCH, "Skip a test", {path: edited})
+    return address
 
 
 def _text(xenci: Running, uuid: str, name: str) -> str:

@@ -241,6 +241,12 @@ def test_the_tree_is_pushed_and_started_by_a_ref_of_its_own(tmp_path: Path) -> N
     assert not any("t" * 40 in line for line in made.node)
 
 
+def test_where_nova_did_not_start_it_is_started_twice_by_hand_too(tmp_path: Path) -> None:
+    phases = [PhaseRow(phase="nova", run=run) for run in ("first", "again", "tip")]
+    starts = [line for line in _again(tmp_path, {}, phases=phases).node if "rev-parse" in line]
+    assert [line.count("refs/xenci/again)") for line in starts] == [1, 1, 0]
+
+
 def test_only_the_series_of_the_branch_is_applied(tmp_path: Path) -> None:
     carry = sample_settings(tmp_path).jobs[0].carry[0]
     other = carry.model_copy(update={"branch": "master", "series": Path("/etc/carry/nova-master")})

@@ -26,8 +26,6 @@ from xenci.store.database import Database
 from xenci.store.marks import open_alarms
 from xenci.store.tables import ActionRow, BuildRow, BuildsetRow, ChangeRow, NodeRow, PatchsetRow, StrayRow
 
-pytestmark = pytest.mark.own_database
-
 BEGIN = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
 MINUTE = timedelta(minutes=1)

@@ -90,9 +90,12 @@ def status(json: Json = False) -> None:
 def push(
     kind: Annotated[str, typer.Argument(help=f"One of {', '.join(KINDS)}.", autocompletion=_kinds)],
     json: Json = False,
+    needs: Annotated[
+        list[str] | None, typer.Option("--depends-on", help="Address of a change that it needs; may be repeated.")
+    ] = None,
 ) -> None:
     """Push a change to Nova as a developer would, and print its address."""
-    pushed = lab_push.push(LabPaths.of_environment(), kind)
+    pushed = lab_push.push(LabPaths.of_environment(), kind, needs=needs or ())
     if json:
         typer.echo(pushed.to_json())
         return

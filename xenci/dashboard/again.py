@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from xenci.config.models import Job, Settings
-from xenci.model.build import Run
+from xenci.model.build import Phase, Run
 from xenci.rules.branches import is_branch_covered
 from xenci.store.tables import BuildRow, BuildsetRow
 
@@ -129,6 +129,7 @@ def _node(job: Job, build: BuildRow, failed: tuple[str, ...], *, asks_tip: bool)
             if one["project"] in job.node.trees
         ),
         _start(job, _REF),
+        *(("# Nova did not start; it was started once more:", _start(job, _REF)) if _is_started_twice(build) else ()),
         f"cd {shlex.quote(job.node.tempest_dir)}",
         f"env {environment} {_tempest(job, failed or job.tests)}",
     ]
@@ -139,6 +140,10 @@ def _node(job: Job, build: BuildRow, failed: tuple[str, ...], *, asks_tip: bool)
             f"env {environment} {_tempest(job, tip_tests)}",
         ]
     return tuple(lines)
+
+
+def _is_started_twice(build: BuildRow) -> bool:
+    return any(phase.phase == Phase.NOVA and phase.run == Run.AGAIN for phase in build.phases)
 
 
 def _start(job: Job, ref: str) -> str:

@@ -103,6 +103,8 @@ class SshStream:
         if transport is None:
             raise self._lost("the connection ended while it was set up")
         transport.set_keepalive(max(1, int(self._keepalive.total_seconds())))
+        # paramiko looks whether it should end, and for its keepalive, as often as its socket's time is up
+        self._socket.settimeout(_TICK_S)
         channel = transport.open_session(timeout=self._patience)
         channel.settimeout(self._patience)
         try:

@@ -110,9 +110,9 @@ class LabPaths:
         return self.state / "gerrit"
 
     @property
-    def nova_repo(self) -> Path:
-        """Cached bare repository of upstream's Nova (branch stable/2025.1 = the PyPI sdist as one commit)."""
-        return self.cache / "git" / "nova.git"
+    def upstream(self) -> Path:
+        """Cached bare repositories of upstream's projects (a branch of one commit: the files of the sdist)."""
+        return self.cache / "git"
 
     @property
     def images(self) -> Path:

@@ -16,7 +16,7 @@ from xenci.services.context import Context
 from xenci.services.engine import defer
 from xenci.services.record import save_patchset
 from xenci.store.marks import audit
-from xenci.store.tables import BuildRow, BuildsetRow
+from xenci.store.tables import BuildRow, BuildsetRow, ChangeRow
 
 
 class CannotRun(Permanent):
@@ -28,7 +28,11 @@ def run_by_hand(ctx: Context, change: str, *, pipeline: str, who: str) -> list[B
     found = re.fullmatch(r"(\d{1,9})(?:,(\d{1,5}))?", change.strip())
     if not found:
         raise CannotRun(f"{change!r} is no change", remedy="write CHANGE or CHANGE,PATCHSET, e.g. 901234,5")
-    view = ctx.gerrit.change(int(found[1]))
+    number = int(found[1])
+    with ctx.database.session() as session:
+        # by project and number Gerrit finds it without its index
+        project = session.scalar(select(ChangeRow.project).where(ChangeRow.number == number)) or ""
+    view = ctx.gerrit.change(number, project=project)
     wanted = int(found[2]) if found[2] else view.patchset.number
     patchset = next((p for p in (view.patchset, *view.patchsets) if p.number == wanted), None)
     if patchset is None:

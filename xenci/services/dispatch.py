@@ -6,7 +6,7 @@ from sqlalchemy.orm import Session
 
 from xenci.model.build import BuildsetState, BuildState
 from xenci.services.context import Context, free_gb
-from xenci.services.engine import defer, nudge
+from xenci.services.engine import defer, nudge, take
 from xenci.services.fence import fenced
 from xenci.services.pool import claim
 from xenci.store.marks import clear_alarm, raise_alarm
@@ -21,8 +21,11 @@ _LOCK = 0x64697370
 def dispatch(ctx: Context, _row: int = 0) -> None:
     """Start as many waiting builds as there are ready nodes. Repeatable, and one at a time by an advisory lock."""
     with fenced(ctx.database, _LOCK, 0) as is_mine:
-        if is_mine and _is_room_on_disk(ctx):
+        while is_mine and _is_room_on_disk(ctx):
             _dispatch(ctx)
+            with ctx.database.session() as session:
+                if not take(session, "dispatch"):
+                    return
 
 
 def _dispatch(ctx: Context) -> None:

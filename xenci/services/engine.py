@@ -23,6 +23,7 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from xenci.errors import Temporary, XenciError
+from xenci.services.connector import connector
 from xenci.services.context import Context
 from xenci.services.life import living
 from xenci.services.troubles import Troubles
@@ -37,12 +38,14 @@ DEAD_AFTER = 8.0
 #: how often everything is looked at again; a cron line with seconds
 TICK_CRON = "* * * * * */3"
 #: how often a worker looks for jobs that nobody announced, such as one that waited for another of its row; seconds
-POLL = 0.5
+POLL = 1.0
 #: steps that wait for nothing but the database have a queue and slots of their own: whatever nodes and clouds keep the
 #: other slots, a waiting build gets a ready node at once
 QUICK = "quick"
 _QUICK_STEPS = frozenset({"dispatch", "tick"})
 _QUICK_SLOTS = 2
+#: every queue; Procrastinate's types do not say so
+_EVERY: Any = None
 #: how long to wait before a worker that was interrupted begins anew; seconds
 _AGAIN = 2.0
 #: how long a worker that is asked to end waits for its running steps; seconds
@@ -55,6 +58,9 @@ Step = Callable[[Context, int], None]
 _PATIENCE = 3
 #: steps of this process that fail now
 _TROUBLES = Troubles()
+
+#: the application of all steps, and that of the quick ones
+_Apps = tuple[procrastinate.App, procrastinate.App]
 
 #: Asks a worker to end; may be called from any thread.
 Stopper = Callable[[], None]
@@ -100,6 +106,13 @@ def nudge(session: Session, step: str, row: int = 0) -> None:
         defer(session, step, row)
 
 
+def take(session: Session, step: str, row: int = 0) -> bool:
+    """Take over a nudge that waits while its step runs, which then looks once more; tell whether there was one."""
+    # a job that waits for another of its lock is announced to nobody: it would be found a second later
+    query = text("delete from procrastinate_jobs where queueing_lock = :name and status = 'todo' returning id")
+    return session.execute(query, {"name": f"{step}:{row}"}).scalar() is not None
+
+
 def rescue(database: Database) -> int:
     """Put back the jobs of workers that are not among the living; return how many."""
     query = text(
@@ -128,40 +141,44 @@ def run_worker(
 
     Steps that still run after the grace are left where they are: each can be repeated.
     """
-    while not asyncio.run(_work(ctx, _app(ctx, steps), concurrency, stop)):
+    while not asyncio.run(_work(ctx, _apps(ctx, steps), concurrency, stop)):
         # PostgreSQL was restarted, or took us for dead: what was under way is done again
         time.sleep(_AGAIN)
 
 
-def _app(ctx: Context, steps: dict[str, Step]) -> procrastinate.App:
-    """Return Procrastinate's application: every step, and the tick."""
-    app = procrastinate.App(connector=procrastinate.PsycopgConnector(conninfo=ctx.database.libpq_url, max_size=6))
-    for name, step in steps.items():
-        app.task(name=name, queue=_queue_of(name))(_wrapped(ctx, name, step))
+def _apps(ctx: Context, steps: dict[str, Step]) -> _Apps:
+    """Return Procrastinate's applications on one connector: every step with the tick's clock, and the quick steps."""
+    app = procrastinate.App(connector=connector(ctx.database.libpq_url))
+    quick = procrastinate.App(connector=app.connector)
 
-    @app.periodic(cron=TICK_CRON)
-    @app.task(name="tick", queue=QUICK, queueing_lock="tick", pass_context=True)
     def tick(context: JobContext, timestamp: int) -> None:
         _guard(ctx, "tick", 0, lambda: (rescue(ctx.database), steps["tick_all"](ctx, 0)))
 
-    return app
+    for one in (app, quick):
+        for name, step in steps.items():
+            one.task(name=name, queue=_queue_of(name))(_wrapped(ctx, name, step))
+    # the clock of one application is enough; it costs queries
+    app.periodic(cron=TICK_CRON)(app.task(name="tick", queue=QUICK, queueing_lock="tick", pass_context=True)(tick))
+    quick.task(name="tick", queue=QUICK, queueing_lock="tick", pass_context=True)(tick)
+    return app, quick
 
 
-async def _work(ctx: Context, app: procrastinate.App, concurrency: int, stop: Callable[[Stopper], None] | None) -> bool:
+async def _work(ctx: Context, apps: _Apps, concurrency: int, stop: Callable[[Stopper], None] | None) -> bool:
     """Run one worker; return whether it ended because it was asked to."""
     try:
-        return await _run(ctx, app, concurrency, stop)
+        return await _run(ctx, apps, concurrency, stop)
     except (exceptions.ConnectorException, psycopg.Error, OSError) as error:
         _LOG.warning("worker.interrupted", error=str(error).split("\n")[0])
         return False
 
 
-async def _run(ctx: Context, app: procrastinate.App, concurrency: int, stop: Callable[[Stopper], None] | None) -> bool:
+async def _run(ctx: Context, apps: _Apps, concurrency: int, stop: Callable[[Stopper], None] | None) -> bool:
     loop = asyncio.get_running_loop()
     loop.set_default_executor(ThreadPoolExecutor(concurrency + _QUICK_SLOTS + 2, thread_name_prefix="step"))
+    app, _ = apps
     async with app.open_async():
         await app.schema_manager.connector.execute_query_async("select 1")
-        task = asyncio.create_task(_serve(app, concurrency))
+        task = asyncio.create_task(_serve(apps, concurrency))
         if stop is None:
             for one in (signal.SIGTERM, signal.SIGINT):
                 loop.add_signal_handler(one, task.cancel)
@@ -181,13 +198,12 @@ async def _run(ctx: Context, app: procrastinate.App, concurrency: int, stop: Cal
     return True
 
 
-async def _serve(app: procrastinate.App, concurrency: int) -> None:
-    """Run jobs of every queue, and the quick ones in slots of their own, until cancelled or until one of both ends."""
-    # None is every queue, though the type does not say so
-    everything: list[str] | Any = None
+async def _serve(apps: _Apps, concurrency: int) -> None:
+    """Run every job, and the quick ones in slots of their own, until cancelled or until one of both ends."""
+    app, quick = apps
     both = [
         asyncio.create_task(
-            app.run_worker_async(
+            one.run_worker_async(
                 queues=queues,
                 concurrency=slots,
                 fetch_job_polling_interval=POLL,
@@ -198,7 +214,7 @@ async def _serve(app: procrastinate.App, concurrency: int) -> None:
                 shutdown_graceful_timeout=GRACE,
             )
         )
-        for queues, slots in ((everything, concurrency), ([QUICK], _QUICK_SLOTS))
+        for one, slots, queues in ((app, concurrency, _EVERY), (quick, _QUICK_SLOTS, [QUICK]))
     ]
     try:
         done, _ = await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
@@ -268,4 +284,4 @@ def alive(ctx: Context, name: str, detail: str = "") -> None:
         beat(session, name, at=ctx.clock(), detail=detail)
 
 
-__all__ = ["Step", "alive", "defer", "nudge", "rescue", "run_worker"]
+__all__ = ["Step", "alive", "defer", "nudge", "rescue", "run_worker", "take"]

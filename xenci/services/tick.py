@@ -2,7 +2,8 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import Select, select, update
+from sqlalchemy import ColumnElement, Select, and_, exists, or_, select, update
+from sqlalchemy.orm import Session
 
 from xenci.model.build import BuildsetState, BuildState, ReportState
 from xenci.model.node import LIVE_STATES, NodeState
@@ -18,6 +19,8 @@ from xenci.store.tables import AlarmRow, BuildRow, BuildsetRow, EventRow, HeartR
 _STILL = {NodeState.READY, NodeState.IN_USE, NodeState.HOLD}
 #: an alarm about a step that was not seen for so long is about nothing any more: its row moved on, or is gone
 _PASSED = timedelta(minutes=5)
+#: the heart of whole looks, and how often one is taken though nothing is under way
+_LOOK, _QUIET = "look", timedelta(seconds=8)
 #: an event that nobody has answered for so long is looked at again
 _UNANSWERED = timedelta(seconds=10)
 
@@ -25,6 +28,10 @@ _UNANSWERED = timedelta(seconds=10)
 def tick(ctx: Context, _row: int = 0) -> None:
     """Nudge every row that is not at its end. Repeatable."""
     at = ctx.clock()
+    with ctx.database.session() as session:
+        if session.scalar(select(_is_quiet(at))):
+            _beat(session, "worker", LIFE, at=at)
+            return
     repair(ctx)
     with ctx.database.session() as session:
         for buildset in session.scalars(select(BuildsetRow.id).where(BuildsetRow.state == BuildsetState.NEW)):
@@ -56,8 +63,26 @@ def tick(ctx: Context, _row: int = 0) -> None:
         session.execute(update(AlarmRow).where(*passed).values(closed_at=at))
         if session.scalar(select(AlarmRow.id).where(AlarmRow.told_at.is_(None)).limit(1)) is not None:
             nudge(session, "webhook")
-        for heart in ("worker", LIFE):
-            beat(session, heart, at=at)
+        _beat(session, "worker", LIFE, _LOOK, at=at)
+
+
+def _beat(session: Session, *hearts: str, at: datetime) -> None:
+    for heart in hearts:
+        beat(session, heart, at=at)
+
+
+def _is_quiet(at: datetime) -> ColumnElement[bool]:
+    """Ask whether nothing is under way, and a whole look was taken a short while ago."""
+    moving = (
+        exists().where(BuildsetRow.state == BuildsetState.NEW),
+        exists().where(BuildRow.state.in_([BuildState.QUEUED, BuildState.RUNNING])),
+        exists().where(NodeRow.state.in_(LIVE_STATES - _STILL)),
+        exists().where(ReportRow.state == ReportState.PENDING),
+        exists().where(EventRow.outcome.is_(None), EventRow.change.is_not(None)),
+        exists().where(AlarmRow.told_at.is_(None)),
+    )
+    looked = exists().where(HeartRow.name == _LOOK, HeartRow.beat_at.between(at - _QUIET, at))
+    return and_(looked, ~or_(*moving))
 
 
 def unanswered(at: datetime) -> Select[int | None]:

@@ -1,5 +1,6 @@
 """What people do with a change in the browser: comment, vote, submit, abandon, and read what others said."""
 
+import base64
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,6 +22,23 @@ def change(paths: LabPaths, number: int | str) -> dict[str, Any]:
     options = "o=ALL_REVISIONS&o=MESSAGES&o=DETAILED_LABELS&o=DETAILED_ACCOUNTS"
     info: dict[str, Any] = signed_in(paths, REVIEWER).get(f"changes/{number}?{options}")
     return info
+
+
+def propose(paths: LabPaths, project: str, branch: str, subject: str, files: Mapping[str, str]) -> tuple[int, str]:
+    """Make a change of these files (whole texts) in the browser, as the developer; return its number and address."""
+    dev = signed_in(paths, DEV)
+    made = dev.call("POST", "changes/", {"project": project, "branch": branch, "subject": subject})
+    number = int(made["_number"])
+    for path, text in files.items():
+        dev.call("PUT", f"changes/{number}/edit/{rest.name(path)}", text)
+    dev.call("POST", f"changes/{number}/edit:publish", {"notify": "NONE"})
+    return number, f"{server.url(paths)}c/{project}/+/{number}"
+
+
+def file_of_branch(paths: LabPaths, project: str, branch: str, path: str) -> str:
+    """Return the text of a file at a branch's tip."""
+    address = f"projects/{rest.name(project)}/branches/{rest.name(branch)}/files/{rest.name(path)}/content"
+    return base64.b64decode(signed_in(paths, DEV).get(address)).decode()
 
 
 def comment(

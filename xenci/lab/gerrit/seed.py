@@ -9,16 +9,18 @@ import inspect
 from pathlib import Path
 from typing import Any
 
+from xenci.lab import images
 from xenci.lab.gerrit import people, rest, site
 from xenci.lab.gerrit.people import ADMIN, CI_GROUP, DEVELOPERS, EVERYBODY, REVIEWERS
 from xenci.lab.git import git, over_ssh
-from xenci.lab.images import nova_repository
 from xenci.lab.paths import LabPaths
 from xenci.lab.progress import say, step
 
-NOVA = "openstack/nova"
-NOVA_BRANCH = "stable/2025.1"
-PROJECTS = (NOVA, "openstack/tempest", "opendev/ci-sandbox")
+NOVA, NOVA_BRANCH = images.NOVA.project, images.NOVA.branch
+TEMPEST, TEMPEST_BRANCH = images.TEMPEST.project, images.TEMPEST.branch
+PROJECTS = (NOVA, TEMPEST, "opendev/ci-sandbox")
+#: branches whose content is pushed
+_PUSHED = {(one.project, one.branch) for one in images.UPSTREAMS}
 _BRANCHES = ("master", NOVA_BRANCH)
 #: Gerrit's own password for `admin` after `init --dev`
 _FIRST_PASSWORD = "secret"
@@ -36,8 +38,9 @@ def ensure(paths: LabPaths, url: str, known_hosts: Path) -> None:
         _rights(admin)
         _projects(admin)
         admin.call("POST", "accounts/self/sshkeys", people.public_key(paths, ADMIN))
-    with step("push Nova's source into Gerrit"):
-        _push_nova(paths, known_hosts)
+    for upstream in images.UPSTREAMS:
+        with step(f"push {upstream.title}'s source into Gerrit"):
+            _push(paths, admin, upstream, known_hosts)
     mark.write_text(_fingerprint())
 
 
@@ -111,18 +114,30 @@ def _rights(admin: rest.Rest) -> None:
 def _projects(admin: rest.Rest) -> None:
     for project in PROJECTS:
         path = f"projects/{rest.name(project)}"
-        # nova's stable branch is pushed, with its content
-        branches = [branch for branch in _BRANCHES if (project, branch) != (NOVA, NOVA_BRANCH)]
+        branches = [branch for branch in _BRANCHES if (project, branch) not in _PUSHED]
         admin.call("PUT", path, {"create_empty_commit": True, "branches": branches}, ok={409})
         for branch in branches:
             admin.call("PUT", f"{path}/branches/{rest.name(branch)}", {}, ok={409})
 
 
-def _push_nova(paths: LabPaths, known_hosts: Path) -> None:
-    source = nova_repository(paths)
-    address = f"ssh://{ADMIN.name}@127.0.0.1:{paths.gerrit_ssh}/{NOVA}"
-    env = over_ssh(people.private_key(paths, ADMIN), known_hosts)
-    if git("ls-remote", address, f"refs/heads/{NOVA_BRANCH}", at=source, env=env):
-        say(f"{NOVA} has its branch {NOVA_BRANCH} already")
+def _push(paths: LabPaths, admin: rest.Rest, upstream: images.Upstream, known_hosts: Path) -> None:
+    source = images.repository(paths, upstream)
+    commit = git("rev-parse", upstream.branch, at=source).strip()
+    if _has(admin, upstream, commit):
+        say(f"{upstream.project} has its branch {upstream.branch} already")
         return
-    git("push", "-q", address, f"refs/heads/{NOVA_BRANCH}:refs/heads/{NOVA_BRANCH}", at=source, env=env)
+    address = f"ssh://{ADMIN.name}@127.0.0.1:{paths.gerrit_ssh}/{upstream.project}"
+    env = over_ssh(people.private_key(paths, ADMIN), known_hosts)
+    # by force: an older lab's branch may hold nothing but the commit that Gerrit began it with
+    git("push", "-q", address, f"+{commit}:refs/heads/{upstream.branch}", at=source, env=env)
+
+
+def _has(admin: rest.Rest, upstream: images.Upstream, commit: str) -> bool:
+    """Tell whether the branch in Gerrit is built on upstream's commit."""
+    try:
+        found = admin.get(f"projects/{rest.name(upstream.project)}/commits/{commit}/in")
+    except rest.Refused as error:
+        if error.status != 404:
+            raise
+        return False
+    return upstream.branch in found.get("branches", [])

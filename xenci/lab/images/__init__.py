@@ -9,13 +9,13 @@ from pathlib import Path
 
 from xenci.lab.images import golden, needs
 from xenci.lab.images.build import Work, build
-from xenci.lab.images.nova import nova_repository
 from xenci.lab.images.recipe import load, names
+from xenci.lab.images.upstream import NOVA, TEMPEST, UPSTREAMS, Upstream, repository
 from xenci.lab.lock import held
 from xenci.lab.paths import LabPaths
 from xenci.lab.progress import say
 
-__all__ = ["check", "ensure", "names", "nova_repository", "sizes"]
+__all__ = ["NOVA", "TEMPEST", "UPSTREAMS", "Upstream", "check", "ensure", "names", "repository", "sizes"]
 
 
 def ensure(paths: LabPaths, name: str) -> Path:
@@ -43,11 +43,11 @@ def check(paths: LabPaths, name: str, *, thorough: bool = False) -> list[str]:
 
 
 def sizes(paths: LabPaths) -> dict[str, int]:
-    """Return the disk space in bytes of each image, of what builds keep (`build NAME`) and of Nova's repository."""
+    """Return the disk space in bytes of each image, of what builds keep (`build NAME`), of upstream's repositories."""
     found = {folder.name: _bytes(folder) for folder in paths.images.glob("[!.]*") if folder.is_dir()}
     found |= {f"build {folder.name}": _bytes(folder) for folder in (paths.cache / "build").glob("*/")}
-    if paths.nova_repo.parent.exists():
-        found["nova repository"] = _bytes(paths.nova_repo.parent)
+    if paths.upstream.exists():
+        found["upstream's repositories"] = _bytes(paths.upstream)
     return found
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from xenci.errors import Permanent
 from xenci.lab import processes
-from xenci.lab.images import golden, nova, warm
+from xenci.lab.images import golden, upstream, warm
 from xenci.lab.images.plan import key_of_kept, plan
 from xenci.lab.images.recipe import REPOSITORY, Recipe, Step, Warming
 from xenci.lab.paths import LabPaths
@@ -120,10 +120,18 @@ def _environment(paths: LabPaths, recipe: Recipe, work: Work) -> dict[str, str]:
         "BUILD": str(work.folder),
         "GOLDEN": str(work.golden),
         "PYTHON": sys.executable,
-        "NOVA_VERSION": nova.VERSION,
-        "NOVA_BRANCH": nova.BRANCH,
-        "NOVA_REPOSITORY": str(nova.nova_repository(paths)) if recipe.needs_nova else "",
+        **_upstream(paths, recipe),
     }
+
+
+def _upstream(paths: LabPaths, recipe: Recipe) -> dict[str, str]:
+    """Return NOVA_VERSION, NOVA_BRANCH, NOVA_REPOSITORY and so on; the last where the recipe wants it."""
+    found: dict[str, str] = {}
+    for one in upstream.UPSTREAMS:
+        name = one.name.upper()
+        found |= {f"{name}_VERSION": one.version, f"{name}_BRANCH": one.branch}
+        found[f"{name}_REPOSITORY"] = str(upstream.repository(paths, one)) if recipe.needs_upstream else ""
+    return found
 
 
 def _side_by_side(work: Work, group: tuple[Step, ...], env: dict[str, str]) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from xenci.errors import NotFound
-from xenci.lab.images import nova
+from xenci.lab.images.upstream import UPSTREAMS
 
 HERE = Path(__file__).resolve().parent
 REPOSITORY = HERE.parents[2]
@@ -65,8 +65,8 @@ class Recipe:
     disk_gb: float
     memory_gb: float
     needs_root: bool
-    #: whether the steps want the repository of upstream's Nova
-    needs_nova: bool
+    #: whether the steps want the repositories of upstream's projects
+    needs_upstream: bool
     #: program -> Debian package that has it
     tools: Mapping[str, str]
     #: the tree is kept, packed, after the steps of this number: a change in a later one does not begin from nothing
@@ -97,7 +97,7 @@ def load(name: str, recipes: Path = HERE) -> Recipe:
     scripts = sorted((folder / "steps").glob("[0-9][0-9]-*.sh"))
     own = {script.stem: {script, *claimed.get(script.stem, ())} for script in scripts}
     rest = set(_every_file(folder)) - set().union(*own.values())
-    texts = (nova.VERSION,) if raw.get("needs_nova") else ()
+    texts = tuple(one.version for one in UPSTREAMS) if raw.get("needs_upstream") else ()
     before = _digest(rest, texts, folder)
     steps: list[Step] = []
     for _, group in groupby(scripts, key=lambda script: script.name[:2]):
@@ -115,7 +115,7 @@ def _recipe(folder: Path, raw: Mapping[str, Any], steps: tuple[Step, ...], finge
         disk_gb=raw["disk_gb"],
         memory_gb=raw["memory_gb"],
         needs_root=raw.get("needs_root", False),
-        needs_nova=raw.get("needs_nova", False),
+        needs_upstream=raw.get("needs_upstream", False),
         tools=raw["tools"],
         keep_after=raw.get("keep_after"),
         steps=steps,

@@ -6,6 +6,7 @@ reviewer does in the browser; that is `xenci/lab/gerrit/review.py`.
 
 import json
 import secrets
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 from xenci.errors import Permanent
@@ -38,8 +39,12 @@ class Pushed:
         return json.dumps(asdict(self))
 
 
-def push(paths: LabPaths, kind: str, *, parent: str | None = None, topic: str = "") -> Pushed:
+def push(
+    paths: LabPaths, kind: str, *, parent: str | None = None, topic: str = "", needs: Sequence[str] = ()
+) -> Pushed:
     """Push a new change of this kind on the branch tip, or on the commit `parent`; with Gerrit's topic, if given.
+
+    `needs` are the addresses of changes that it depends on, in whatever project.
 
     `conflict` moves the tip first and is based on the old one. Raises UnknownKind, PlaceIsGone, GitFailed.
     """
@@ -47,7 +52,7 @@ def push(paths: LabPaths, kind: str, *, parent: str | None = None, topic: str = 
     base = parent or clone.tip(paths)
     if kind == "conflict":
         advance_branch(paths, kind)
-    return _send(paths, chosen, base, f"I{secrets.token_hex(20)}", topic)
+    return _send(paths, chosen, base, f"I{secrets.token_hex(20)}", topic, needs)
 
 
 def new_patchset(paths: LabPaths, number: int, kind: str = "good") -> Pushed:
@@ -83,9 +88,12 @@ def _kind(kind: str) -> Kind:
     return KINDS[kind]
 
 
-def _send(paths: LabPaths, kind: Kind, parent: str, change_id: str, topic: str = "") -> Pushed:
+def _send(
+    paths: LabPaths, kind: Kind, parent: str, change_id: str, topic: str = "", needs: Sequence[str] = ()
+) -> Pushed:
     serial = secrets.token_hex(3)
-    message = f"{kind.message}\n\nChange-Id: {change_id}\n"
+    footer = "".join(f"Depends-On: {address}\n" for address in needs)
+    message = f"{kind.message}\n\n{footer}Change-Id: {change_id}\n"
     sha = clone.commit(paths, parent, kind.file, kind.edit, message, serial, DEV)
     clone.send(paths, sha, f"refs/for/{NOVA_BRANCH}" + (f"%topic={topic}" if topic else ""), DEV)
     info = review.change(paths, f"{name(NOVA)}~{name(NOVA_BRANCH)}~{change_id}")

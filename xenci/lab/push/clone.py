@@ -6,12 +6,11 @@ Commits are made with git's plumbing in an index of their own, so any number of 
 import tempfile
 from pathlib import Path
 
-from xenci.lab import lock
+from xenci.lab import images, lock
 from xenci.lab.gerrit import known_hosts, people
 from xenci.lab.gerrit.people import Person
 from xenci.lab.gerrit.seed import NOVA, NOVA_BRANCH
 from xenci.lab.git import git, identity, over_ssh
-from xenci.lab.images import nova_repository
 from xenci.lab.paths import LabPaths
 from xenci.lab.push.kinds import Edit
 
@@ -36,7 +35,7 @@ def ensure(paths: LabPaths) -> Path:
             folder.mkdir(parents=True, exist_ok=True)
             git("init", "-q", "--bare", at=folder)
             # what Gerrit got from there needs no Java to pack it again
-            git("fetch", "-q", str(nova_repository(paths)), "+refs/heads/*:refs/upstream/*", at=folder)
+            git("fetch", "-q", str(images.repository(paths, images.NOVA)), "+refs/heads/*:refs/upstream/*", at=folder)
             mark.touch()
     return folder
 

@@ -1,4 +1,4 @@
-# install kernel, Xen, libvirt, MariaDB and what makes a machine a cloud's machine
+# install kernel, Xen, libvirt, MariaDB, Ansible and what makes a machine a cloud's machine
 . "$IMAGE/lib.sh"
 echo "deb $(mirror) bookworm main" > "$root/etc/apt/sources.list"
 apt-config dump | grep -E '^Acquire::(http|https|Check)' > "$root/etc/apt/apt.conf.d/98host" || true
@@ -12,6 +12,6 @@ inside dpkg --configure -a                          # an earlier attempt may hav
 inside apt-get -q update
 inside apt-get -q install -y linux-image-amd64 initramfs-tools xen-system-amd64 xen-hypervisor-4.17-amd64 xen-utils-4.17 \
     libvirt-daemon-system libvirt-daemon-driver-xen libvirt-clients qemu-system-x86 qemu-system-xen qemu-utils mariadb-server python3-libvirt \
-    bridge-utils iptables genisoimage e2fsprogs curl qemu-guest-agent git sudo
+    bridge-utils iptables genisoimage e2fsprogs curl qemu-guest-agent git sudo ansible-core
 inside apt-get clean
 rm -rf "$root"/var/lib/apt/lists/*

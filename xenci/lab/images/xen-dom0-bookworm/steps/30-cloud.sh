@@ -1,4 +1,4 @@
-# make the cloud inside: configuration, Nova's git tree, a tiny PV guest, bytecode, databases seeded natively
+# make the cloud inside: configuration, Nova's and Tempest's git trees, a tiny PV guest, bytecode, databases seeded natively
 . "$IMAGE/lib.sh"
 cp -rT "$IMAGE/root" "$root"
 chmod 440 "$root/etc/sudoers.d/zuul"
@@ -9,14 +9,17 @@ inside id zuul > /dev/null 2>&1 || inside useradd -m -s /bin/bash zuul
 
 install -d -m 755 "$root/var/log/xen/console" "$root/var/log/libvirt/libxl" "$root/opt/tempest/logs"
 rm -rf "$root/opt/stack"; mkdir -p "$root/opt/stack"
-tree=$root/opt/stack/nova
 export GIT_CONFIG_GLOBAL=/dev/null GIT_CONFIG_NOSYSTEM=1
-# the branch is told to who pushes: only what is new is sent
-git clone -q --no-hardlinks -b "$NOVA_BRANCH" "$NOVA_REPOSITORY" "$tree"
-git -C "$tree" remote remove origin
-for setting in gc.auto=0 core.checkStat=minimal core.trustctime=false advice.detachedHead=false user.name=lab user.email=lab@lab.invalid; do
-    git -C "$tree" config ${setting%%=*} ${setting#*=}; done        # minimal: the copied tree's index stays true
-printf '__pycache__\n*.pyc\n' >> "$tree/.git/info/exclude"
+plant() {       # plant NAME REPOSITORY BRANCH: the branch is told to who pushes, so only what is new is sent
+    tree=$root/opt/stack/$1
+    git clone -q --no-hardlinks -b "$3" "$2" "$tree"
+    git -C "$tree" remote remove origin
+    for setting in gc.auto=0 core.checkStat=minimal core.trustctime=false advice.detachedHead=false user.name=lab user.email=lab@lab.invalid; do
+        git -C "$tree" config ${setting%%=*} ${setting#*=}; done    # minimal: the copied tree's index stays true
+    printf '__pycache__\n*.pyc\n' >> "$tree/.git/info/exclude"
+}
+plant tempest "$TEMPEST_REPOSITORY" "$TEMPEST_BRANCH"
+plant nova "$NOVA_REPOSITORY" "$NOVA_BRANCH"
 git -C "$tree" checkout -q -b carried
 git -C "$tree" am -q -3 --committer-date-is-author-date "$REPOSITORY"/configs/carry/nova-2025.1/000[1-4]*.patch
 git -C "$tree" log --oneline
@@ -37,7 +40,7 @@ inside sh -c 'cd /tmp/guest && find . | cpio -o -H newc --quiet | gzip -9' > "$g
 rm -f "$guest/root.raw"; truncate -s 4M "$guest/root.raw"
 
 # checked-hash: git may touch a file's time; it is compiled again only if its text changed
-inside /opt/cloud/venv/bin/python -m compileall -q -j 2 --invalidation-mode checked-hash -x '/nova/tests/' /opt/stack/nova/nova
-inside /opt/cloud/venv/bin/python -m compileall -q -j 2 --invalidation-mode unchecked-hash -x '/(neutron|glance|keystone|placement|tempest)/tests/' /opt/cloud/venv/lib || true
+inside /opt/cloud/venv/bin/python -m compileall -q -j 2 --invalidation-mode checked-hash -x '/nova/tests/' /opt/stack/nova/nova /opt/stack/tempest/tempest
+inside /opt/cloud/venv/bin/python -m compileall -q -j 2 --invalidation-mode unchecked-hash -x '/(neutron|glance|keystone|placement)/tests/' /opt/cloud/venv/lib || true
 inside bash /opt/cloud/bin/seed.sh
-inside /opt/cloud/venv/bin/python -c 'import nova; print(nova.__file__)'
+inside /opt/cloud/venv/bin/python -c 'import nova, tempest; print(nova.__file__, tempest.__file__)'
