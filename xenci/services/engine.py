@@ -10,7 +10,6 @@ import signal
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
 from typing import Any
 
 import procrastinate
@@ -18,31 +17,25 @@ import psycopg
 import structlog
 from procrastinate import exceptions
 from procrastinate.job_context import JobContext
-from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
-from sqlalchemy.orm import Session
 
 from xenci.errors import Temporary, XenciError
 from xenci.services.connector import connector
 from xenci.services.context import Context
 from xenci.services.life import living
+from xenci.services.nudges import DEAD_AFTER, QUICK, defer, nudge, queue_of, rescue, take
 from xenci.services.troubles import Troubles
-from xenci.store.database import Database
 from xenci.store.marks import beat, clear_alarm, raise_alarm
 
 _LOG = structlog.get_logger()
 
-#: how often a worker tells that it lives, and after how long a silent one counts as dead; seconds
+#: how often a worker tells that it lives; seconds
 HEARTBEAT = 2.0
-DEAD_AFTER = 8.0
 #: how often everything is looked at again; a cron line with seconds
 TICK_CRON = "* * * * * */3"
 #: how often a worker looks for jobs that nobody announced, such as one that waited for another of its row; seconds
 POLL = 1.0
-#: steps that wait for nothing but the database have a queue and slots of their own: whatever nodes and clouds keep the
-#: other slots, a waiting build gets a ready node at once
-QUICK = "quick"
-_QUICK_STEPS = frozenset({"dispatch", "tick"})
+#: slots for the quick steps alone
 _QUICK_SLOTS = 2
 #: every queue; Procrastinate's types do not say so
 _EVERY: Any = None
@@ -64,70 +57,6 @@ _Apps = tuple[procrastinate.App, procrastinate.App]
 
 #: Asks a worker to end; may be called from any thread.
 Stopper = Callable[[], None]
-
-_DEFERRER = procrastinate.App(connector=procrastinate.SyncPsycopgConnector())
-
-
-def defer(session: Session, step: str, row: int = 0, *, after: timedelta = timedelta()) -> None:
-    """Give a nudge as part of the session's transaction; nothing happens if the same one waits already."""
-    # the savepoint is ours: a nudge that waits already must not fail the caller's transaction
-    session.execute(text("savepoint nudge"))
-    name = f"{step}:{row}"
-    try:
-        _DEFERRER.configure_task(
-            step,
-            queue=_queue_of(step),
-            lock=name,
-            queueing_lock=name,
-            schedule_in={"seconds": after.total_seconds()} if after else None,
-            connection=session.connection().connection.driver_connection,
-        ).defer(row=row)
-        session.execute(text("release savepoint nudge"))
-    except exceptions.AlreadyEnqueued:
-        session.execute(text("rollback to savepoint nudge"))
-        if not after:
-            # what waits may be scheduled for later: it is wanted now
-            session.execute(
-                text(
-                    "update procrastinate_jobs set scheduled_at = null where queueing_lock = :name and status = 'todo'"
-                ),
-                {"name": name},
-            )
-
-
-def _queue_of(step: str) -> str:
-    return QUICK if step in _QUICK_STEPS else "default"
-
-
-def nudge(session: Session, step: str, row: int = 0) -> None:
-    """Give a nudge unless one waits, for whenever, or is being followed: what `tick` does for each row that lives."""
-    known = text("select 1 from procrastinate_jobs where lock = :name and status in ('todo', 'doing') limit 1")
-    if session.execute(known, {"name": f"{step}:{row}"}).scalar() is None:
-        defer(session, step, row)
-
-
-def take(session: Session, step: str, row: int = 0) -> bool:
-    """Take over a nudge that waits while its step runs, which then looks once more; tell whether there was one."""
-    # a job that waits for another of its lock is announced to nobody: it would be found a second later
-    query = text("delete from procrastinate_jobs where queueing_lock = :name and status = 'todo' returning id")
-    return session.execute(query, {"name": f"{step}:{row}"}).scalar() is not None
-
-
-def rescue(database: Database) -> int:
-    """Put back the jobs of workers that are not among the living; return how many."""
-    query = text(
-        "select j.id from procrastinate_jobs j where j.status = 'doing' and not exists ("
-        "  select 1 from procrastinate_workers w where w.id = j.worker_id"
-        "  and w.last_heartbeat > now() - make_interval(secs => :dead))"
-    )
-    with database.session() as session:
-        jobs = [row.id for row in session.execute(query, {"dead": DEAD_AFTER})]
-        for job in jobs:
-            # The worker's slot is free again. A nudge that waits beside it takes its place.
-            session.execute(text("delete from procrastinate_jobs where id = :id"), {"id": job})
-    if jobs:
-        _LOG.warning("engine.rescued", jobs=len(jobs))
-    return len(jobs)
 
 
 def run_worker(
@@ -156,7 +85,7 @@ def _apps(ctx: Context, steps: dict[str, Step]) -> _Apps:
 
     for one in (app, quick):
         for name, step in steps.items():
-            one.task(name=name, queue=_queue_of(name))(_wrapped(ctx, name, step))
+            one.task(name=name, queue=queue_of(name))(_wrapped(ctx, name, step))
     # the clock of one application is enough; it costs queries
     app.periodic(cron=TICK_CRON)(app.task(name="tick", queue=QUICK, queueing_lock="tick", pass_context=True)(tick))
     quick.task(name="tick", queue=QUICK, queueing_lock="tick", pass_context=True)(tick)
