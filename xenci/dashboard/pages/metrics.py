@@ -11,7 +11,7 @@ from xenci.dashboard import hearts, queries_builds, queries_events, queries_heal
 from xenci.dashboard.pages.health import disk_of
 from xenci.dashboard.site import Site, site_of
 from xenci.store.marks import open_alarms
-from xenci.store.tables import BuildRow
+from xenci.store.tables import ApiCallRow, BuildRow, StrayRow
 
 router = APIRouter()
 Samples = Iterable[tuple[dict[str, str], float]]
@@ -39,6 +39,8 @@ def _figures(site: Site, session: Session) -> Iterable[tuple[str, str, str, Samp
     found = [({"found_by": str(one)}, number) for one, number in queries_events.found_counts(session).items()]
     yield "runs_found", "gauge", "Runs, by what announced them; events-log and reconcile were missed.", found
     yield "nodes", "gauge", "Servers of ours, by provider and state.", _nodes(session)
+    yield "strays", "gauge", "Things of ours in the clouds that no row accounts for.", _strays(session)
+    yield "cloud_requests_total", "counter", "Requests to the clouds' APIs.", _requests(session)
     yield "alarms_open", "gauge", "Alarms that want a person.", [({}, len(open_alarms(session)))]
     yield "reports_waiting", "gauge", "Comments that Gerrit does not have yet.", [({}, outbox.pending)]
     yield "reports_paused", "gauge", "Whether posting is paused.", [({}, float(outbox.is_paused))]
@@ -62,6 +64,17 @@ def _ended(session: Session) -> Samples:
 def _nodes(session: Session) -> Samples:
     counts = queries_nodes.node_counts(session)
     return [({"provider": provider, "state": state}, number) for (provider, state), number in sorted(counts.items())]
+
+
+def _strays(session: Session) -> Samples:
+    query = select(StrayRow.provider, StrayRow.kind, func.count()).where(StrayRow.deleted_at.is_(None))
+    rows = session.execute(query.group_by(StrayRow.provider, StrayRow.kind).order_by(StrayRow.provider, StrayRow.kind))
+    return [({"provider": provider, "kind": kind}, number) for provider, kind, number in rows]
+
+
+def _requests(session: Session) -> Samples:
+    rows = session.scalars(select(ApiCallRow).order_by(ApiCallRow.provider, ApiCallRow.call, ApiCallRow.request))
+    return [({"provider": row.provider, "call": row.call, "request": row.request}, row.count) for row in rows]
 
 
 def _lines(name: str, samples: Samples) -> str:
