@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
 from xenci.clock import Clock, now
-from xenci.errors import XenciError
+from xenci.errors import Temporary, XenciError
 from xenci.model.leftover import Image, Kind, Leftover
 from xenci.model.node import Server, Size
 from xenci.providers.calls import Call, Calls
@@ -107,6 +107,8 @@ class FakeCloud:
     def mark(self, server_id: str, metadata: dict[str, str]) -> None:
         self._call("mark")
         server = self._server(server_id)
+        if server.status != "ACTIVE":
+            raise Temporary(f"{server_id} is {server.status}", brief="The cloud cannot do this now")
         self.servers[server_id] = replace(server, metadata=server.metadata | metadata)
 
     def give_address(self, server_id: str) -> None:

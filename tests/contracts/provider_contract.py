@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from xenci.errors import Permanent
+from xenci.errors import Permanent, Temporary
 from xenci.host.keys import host_keys_of_console
 from xenci.model.leftover import Kind
 from xenci.model.node import Server, Size
@@ -89,12 +89,15 @@ class ProviderContract:
             cloud.provider.console(made.id)
 
     def test_what_is_written_on_a_server_stands_in_the_list_beside_what_was_there(self, cloud: Cloud) -> None:
-        made = cloud.create(self.NAMES[0], extra=BROKEN, is_first=True)
+        made = cloud.create(self.NAMES[0], is_first=True, zone=cloud.zone)
+        with pytest.raises(Temporary):
+            cloud.provider.mark(made.id, {"xenci_build": "7"})
+        cloud.wait(lambda: cloud.listed(self.NAMES[0])[0].status == "ACTIVE")
         cloud.provider.mark(made.id, {"xenci_build": "7"})
         cloud.provider.mark(made.id, {"xenci_build": "8"})
         (listed,) = cloud.listed(self.NAMES[0])
-        assert listed.metadata == made.metadata | {"xenci_build": "8"}
-        assert cloud.create(self.NAMES[0], extra=BROKEN).id == made.id, "it is found with more metadata, too"
+        assert (listed.metadata, listed.zone) == (made.metadata | {"xenci_build": "8"}, cloud.zone)
+        assert cloud.create(self.NAMES[0]).id == made.id, "it is found with more metadata, too"
         with pytest.raises(ServerMissing):
             cloud.provider.mark("00000000-0000-0000-0000-000000000000", {"xenci_build": "7"})
 

@@ -88,7 +88,7 @@ class Provider(Protocol):
         """Return all servers of ours, whatever their status; of nobody else."""
 
     def mark(self, server_id: str, metadata: dict[str, str]) -> None:
-        """Write more metadata on a server. Raises ServerMissing."""
+        """Write more metadata on a server. Raises ServerMissing, and Temporary while it is not ACTIVE."""
 
     def give_address(self, server_id: str) -> None:
         """Give an ACTIVE server its floating IP, where the provider has a floating network; harmless if it has one.

@@ -91,10 +91,13 @@ def _wanted(ctx: Context, seen: list[tuple[NodeRow, Server]]) -> list[tuple[int,
     floating = {p.name for p in ctx.settings.providers if p.floating_network}
     wanted = []
     for row, server in seen:
+        if server.status != "ACTIVE":
+            # Nova writes nothing on any other
+            continue
         build = {rules.BUILD_KEY: str(row.build_id)} if row.build_id is not None else {}
         if not build.items() <= server.metadata.items():
             wanted.append((row.id, server.id, build))
-        needs_address = server.status == "ACTIVE" and server.address is None and row.provider in floating
+        needs_address = server.address is None and row.provider in floating
         if needs_address and row.state == NodeState.BUILDING:
             wanted.append((row.id, server.id, {}))
     return wanted
