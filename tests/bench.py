@@ -22,7 +22,7 @@ from rich.table import Table
 from sqlalchemy import text
 from subunit import ByteStreamToStreamResult
 
-from tests import bench_votes
+from tests import bench_sweep, bench_votes
 from tests.flows.world import World
 from xenci.gerrit.parse import parse_event
 from xenci.gerrit.trees import Mirrors, Prepared
@@ -60,7 +60,7 @@ def main() -> None:
         table.add_column(column, justify="right" if column in ("xenci", "the least", "ratio") else "left")
     with tempfile.TemporaryDirectory(prefix="xenci-bench-", dir="/var/tmp") as folder:
         Path(folder).chmod(0o755)
-        for measured in (events(), streams(), *rows(Path(folder)), trees(Path(folder))):
+        for measured in (events(), streams(), *rows(Path(folder)), sweeps(Path(folder)), trees(Path(folder))):
             table.add_row(
                 measured.what,
                 _rate(measured, measured.ours),
@@ -156,6 +156,26 @@ def rows(folder: Path) -> Iterator[Measured]:
                 least_is="one row inserted, a transaction each",
             )
         database.dispose()
+    finally:
+        cluster.stop()
+
+
+def sweeps(folder: Path) -> Measured:
+    """A survey and a sweep of a cloud in memory with 500 servers and a port of each, every one with its row."""
+    cluster = Cluster(folder / "sweep-db")
+    cluster.start()
+    try:
+        cluster.ensure_database("bench")
+        database = Database(cluster.url("bench"))
+        schema.upgrade(database)
+        return Measured(
+            what="500 servers and their ports surveyed and swept",
+            unit="sweep",
+            count=1,
+            ours=_median(bench_sweep.prepared(database, folder)),
+            least=_median(lambda: bench_sweep.read(database)),
+            least_is="their rows read and locked once",
+        )
     finally:
         cluster.stop()
 

@@ -227,6 +227,6 @@ def _marks(s: Sample) -> None:
             remedy="It is asked again by itself.",
         )
     )
-    stray = {"provider": "cb", "server_id": "5c2e", "name": "sample-node-000001", "times": 2}
+    stray = {"provider": "cb", "cloud_id": "5c2e", "name": "sample-node-000001", "times": 2}
     s.session.add(StrayRow(first_seen_at=s.minutes(4), seen_at=s.minutes(1), **stray))
     marks.audit(s.session, who="lead", what="resumed reports", reason="the sandbox month is over", at=s.minutes(2000))

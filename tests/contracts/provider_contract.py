@@ -2,14 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 
-from xenci.errors import Permanent
+from xenci.errors import Permanent, Temporary
 from xenci.host.keys import host_keys_of_console
-from xenci.model.node import Server
+from xenci.model.leftover import Kind
+from xenci.model.node import Server, Size
 from xenci.providers.port import SYSTEM_KEY, ApiDown, Provider, QuotaExceeded, ServerMissing, WrongSetup
+from xenci.rules.leaks import keypair_name
 
 PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHb4m/0y7WdV5jnX8m1y3F1bRtp2n6w1mB5rC9i8x0aQ"
 
@@ -31,20 +33,32 @@ class Cloud:
     set_quota: Callable[[int], None]
     #: waits until a condition holds, the cloud moving on
     wait: Callable[[Callable[[], bool]], None]
+    #: a provider of the same cloud whose servers get floating IPs
+    floating: Provider
+    #: deletes a server as somebody else would, so that what it had is left over
+    abandon: Callable[[str], None]
+    #: makes a marked port that belongs to no server; returns its id
+    put_port: Callable[[str], str]
     image: str = "standin"
     flavor: str = "small"
+    zone: str = "nova"
     system: str = "contract"
 
     def create(
-        self, name: str, *, by: Provider | None = None, extra: dict[str, str] | None = None, **values: str
+        self, name: str, *, by: Provider | None = None, extra: dict[str, str] | None = None, **values: Any
     ) -> Server:
         """Create a server of a name, with metadata that holds it."""
-        wanted = {"image": self.image, "flavor": self.flavor} | values
+        wanted: dict[str, Any] = {"image": self.image, "flavor": self.flavor} | values
         metadata = {"xenci_node": name} | (extra or {})
         return (by or self.provider).create(name=name, public_key=PUBLIC_KEY, metadata=metadata, **wanted)
 
     def listed(self, name: str) -> list[Server]:
         return [server for server in self.provider.list() if server.name == name]
+
+
+def held(provider: Provider) -> set[tuple[Kind, str]]:
+    """Return what there is of ours besides servers."""
+    return {(one.kind, one.id) for one in provider.leftovers(set())}
 
 
 class ProviderContract:
@@ -73,6 +87,74 @@ class ProviderContract:
         cloud.provider.delete(made.id)
         with pytest.raises(ServerMissing):
             cloud.provider.console(made.id)
+
+    def test_what_is_written_on_a_server_stands_in_the_list_beside_what_was_there(self, cloud: Cloud) -> None:
+        made = cloud.create(self.NAMES[0], is_first=True, zone=cloud.zone)
+        with pytest.raises(Temporary):
+            cloud.provider.mark(made.id, {"xenci_build": "7"})
+        cloud.wait(lambda: cloud.listed(self.NAMES[0])[0].status == "ACTIVE")
+        cloud.provider.mark(made.id, {"xenci_build": "7"})
+        cloud.provider.mark(made.id, {"xenci_build": "8"})
+        (listed,) = cloud.listed(self.NAMES[0])
+        assert (listed.metadata, listed.zone) == (made.metadata | {"xenci_build": "8"}, cloud.zone)
+        assert cloud.create(self.NAMES[0]).id == made.id, "it is found with more metadata, too"
+        with pytest.raises(ServerMissing):
+            cloud.provider.mark("00000000-0000-0000-0000-000000000000", {"xenci_build": "7"})
+
+    def test_a_size_means_the_smallest_flavor_that_has_it(self, cloud: Cloud) -> None:
+        made = cloud.create(self.NAMES[0], flavor=Size(ram_gb=0.5, vcpus=1), extra=BROKEN, zone=cloud.zone)
+        cloud.wait(lambda: cloud.listed(self.NAMES[0])[0].status == "ERROR")
+        assert made.metadata["xenci_node"] == self.NAMES[0]
+        with pytest.raises(WrongSetup) as caught:
+            cloud.create(self.NAMES[1], flavor=Size(ram_gb=4000, vcpus=1))
+        assert "no flavor of this size" in caught.value.sentence
+        assert cloud.listed(self.NAMES[1]) == []
+
+    def test_a_snapshot_of_a_server_is_an_image_of_ours_until_it_is_deleted(self, cloud: Cloud) -> None:
+        made = cloud.create(self.NAMES[0])
+        cloud.wait(lambda: cloud.listed(self.NAMES[0])[0].status == "ACTIVE")
+        image = cloud.provider.snapshot(made.id, name="contract-snapshot", properties={"xenci_try": "1"})
+        assert cloud.provider.snapshot(made.id, name="contract-snapshot", properties={"xenci_try": "1"}).id == image.id
+        cloud.wait(lambda: [one.status for one in cloud.provider.images()] == ["active"])
+        (listed,) = cloud.provider.images()
+        assert (listed.id, listed.name) == (image.id, "contract-snapshot")
+        assert listed.properties.items() >= {"xenci_try": "1", SYSTEM_KEY: cloud.system}.items()
+        assert cloud.other.images() == []
+        assert (Kind.IMAGE, image.id) in held(cloud.provider)
+        cloud.provider.delete_image(image.id)
+        cloud.wait(lambda: not cloud.provider.images())
+        cloud.provider.delete_image(image.id)
+        with pytest.raises(ServerMissing):
+            cloud.provider.snapshot("00000000-0000-0000-0000-000000000000", name="none", properties={})
+
+    def test_a_floating_ip_is_given_once_and_goes_with_its_server(self, cloud: Cloud) -> None:
+        made = cloud.create(self.NAMES[0], by=cloud.floating)
+        cloud.wait(lambda: cloud.listed(self.NAMES[0])[0].status == "ACTIVE")
+        for _ in range(2):
+            cloud.floating.give_address(made.id)
+        cloud.wait(lambda: bool(next(s for s in cloud.floating.list() if s.id == made.id).address))
+        ips = [one for one in cloud.floating.leftovers(set()) if one.kind is Kind.FLOATING_IP]
+        assert [one.server_id for one in ips] == [made.id]
+        assert not [key for key in held(cloud.other) if key[0] is Kind.FLOATING_IP]
+        cloud.floating.delete(made.id)
+        cloud.wait(lambda: not [key for key in held(cloud.floating) if key[0] is Kind.FLOATING_IP])
+
+    def test_what_is_left_of_a_server_is_told_and_can_be_deleted(self, cloud: Cloud) -> None:
+        made = cloud.create(self.NAMES[0], by=cloud.floating)
+        cloud.wait(lambda: cloud.listed(self.NAMES[0])[0].status == "ACTIVE")
+        cloud.floating.give_address(made.id)
+        port = cloud.put_port(made.id)
+        cloud.abandon(made.id)
+        cloud.wait(lambda: not cloud.listed(self.NAMES[0]))
+        left = {one.kind: one for one in cloud.provider.leftovers(set())}
+        assert left[Kind.PORT].id == port
+        assert left[Kind.FLOATING_IP].server_id == made.id
+        assert left[Kind.KEYPAIR].id == keypair_name(cloud.system, PUBLIC_KEY)
+        assert not held(cloud.other) & {(one.kind, one.id) for one in left.values()}
+        for one in left.values():
+            cloud.provider.delete_leftover(one)
+            cloud.provider.delete_leftover(one)
+        assert held(cloud.provider) == set()
 
     def test_a_server_that_fails_says_why(self, cloud: Cloud) -> None:
         cloud.create(self.NAMES[0], extra=BROKEN)

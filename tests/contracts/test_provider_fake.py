@@ -6,14 +6,15 @@ import pytest
 
 from tests.contracts.fake_cloud import FakeCloud
 from tests.contracts.provider_contract import Cloud, ProviderContract
+from xenci.model.leftover import Kind
 from xenci.providers.port import ApiDown, WrongSetup
 
 
 class TestFakeCloud(ProviderContract):
     @pytest.fixture
-    def cloud(self) -> Cloud:
+    def cloud(self, request: pytest.FixtureRequest) -> Cloud:
         ours, other, refused, silent = (FakeCloud(system=name) for name in ("contract", "other", "refused", "silent"))
-        other.servers = ours.servers
+        other.servers, other.snapshots, other.things = ours.servers, ours.snapshots, ours.things
         refused.down = WrongSetup("401", remedy="look at the password")
         silent.down = ApiDown("refused")
 
@@ -24,4 +25,22 @@ class TestFakeCloud(ProviderContract):
             ours.settle()
             assert condition()
 
-        return Cloud(provider=ours, other=other, refused=refused, silent=silent, set_quota=set_quota, wait=wait)
+        def abandon(server_id: str) -> None:
+            del ours.servers[server_id]
+
+        def put_port(server_id: str) -> str:
+            return ours.hold(Kind.PORT, "left", system="contract", server_id=server_id).id
+
+        # the fake gives floating IPs to whoever asks, the real one to whom the configuration says so
+        ours.has_floating = "floating" in request.node.name or "left_of" in request.node.name
+        return Cloud(
+            provider=ours,
+            other=other,
+            refused=refused,
+            silent=silent,
+            floating=ours,
+            set_quota=set_quota,
+            abandon=abandon,
+            put_port=put_port,
+            wait=wait,
+        )

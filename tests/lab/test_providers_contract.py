@@ -4,10 +4,12 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import openstack
 import pytest
 import yaml
+from openstack.connection import Connection
 
 from tests.contracts.provider_contract import Cloud, ProviderContract
 from xenci.config.models import Provider as ProviderSettings
@@ -22,18 +24,25 @@ pytestmark = pytest.mark.lab
 PATIENCE = 240
 
 
-def provider(cloud: str, system: str = "contract") -> Provider:
+def provider(cloud: str, system: str = "contract", **more: Any) -> Provider:
     settings = ProviderSettings(
         name="ca",
         cloud=cloud,
         failure_domain="lab",
         network="lab",
+        availability_zones=("nova",),
+        **more,
         security_groups=("default",),
         max_servers=4,
         labels=(ProviderLabel(name="small", image="standin", flavor="small"),),
         api_timeout=timedelta(seconds=60),
     )
     return open_provider(settings, system=system)
+
+
+def tenant(clouds_yaml: Path) -> Connection:
+    config = openstack.config.OpenStackConfig(config_files=[str(clouds_yaml)])
+    return Connection(config=config.get_one("ca-demo"))
 
 
 def wait(condition: Callable[[], bool]) -> None:
@@ -48,6 +57,9 @@ def clear(*providers: Provider) -> None:
         for server in one.list():
             one.delete(server.id)
     wait(lambda: not any(one.list() for one in providers))
+    for one in providers:
+        for left in one.leftovers(set()):
+            one.delete_leftover(left)
 
 
 @pytest.fixture(scope="module")
@@ -86,11 +98,21 @@ class TestRealCloud(ProviderContract):
         monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(clouds_yaml))
         ours, other = provider("ca-demo"), provider("ca-demo", "other")
         clear(ours, other)
+        cloud = tenant(clouds_yaml)
+
+        def put_port(server_id: str) -> str:
+            network = cloud.network.find_network("lab", ignore_missing=False).id
+            description = f"xenci_system=contract xenci_server={server_id}"
+            return str(cloud.network.create_port(network_id=network, description=description).id)
+
         yield Cloud(
             provider=ours,
             other=other,
             refused=provider("refused"),
             silent=provider("silent"),
+            floating=provider("ca-demo", floating_network="public"),
+            abandon=cloud.compute.delete_server,
+            put_port=put_port,
             set_quota=admin,
             wait=wait,
         )

@@ -10,7 +10,6 @@ from xenci.model.node import LaunchFailure, NodeState, Server
 from xenci.rules.breaker import Ending, Standing, standing
 from xenci.rules.nodes import (
     SETTLED,
-    STRAY_GRACE,
     Deadlines,
     Failed,
     Gone,
@@ -21,7 +20,6 @@ from xenci.rules.nodes import (
     Stray,
     compare,
     failure_of,
-    is_stray_to_be_deleted,
     lateness,
     metadata_of,
     server_name,
@@ -42,7 +40,7 @@ def node(number: int = 1, state: NodeState = NodeState.READY, **values: object) 
 def server(number: int = 1, status: str = "ACTIVE", made_at: datetime = AT, **values: object) -> Server:
     name = server_name("lab", number)
     common = {"provider": "ca", "id": f"s{number}", "name": name, "address": "10.0.0.1", "created_at": made_at}
-    return Server(**common | {"status": status, "metadata": metadata_of(name, made_at)} | values)
+    return Server(**common | {"status": status, "metadata": metadata_of(name, made_at, "xen")} | values)
 
 
 def look(nodes: list[Node], servers: list[Server], before: dict[int, str | None] | None = None) -> list[object]:
@@ -142,15 +140,6 @@ def test_each_part_of_a_launch_has_its_own_deadline(values: dict[str, object], f
 @pytest.mark.parametrize("state", sorted(set(NodeState) - {NodeState.BUILDING, NodeState.TESTING}))
 def test_a_node_that_is_not_being_launched_is_never_late(state: NodeState) -> None:
     assert lateness(node(state=state), LIMITS, AT + timedelta(days=9)) is None
-
-
-def test_a_stray_is_left_alone_until_it_was_seen_twice_and_is_old_enough() -> None:
-    old = server(made_at=AT - 2 * STRAY_GRACE)
-    values = {"first_seen_at": AT - STRAY_GRACE, "times": 2, "server": old, "at": AT}
-    assert is_stray_to_be_deleted(**values)
-    assert not is_stray_to_be_deleted(**values | {"times": 1})
-    assert not is_stray_to_be_deleted(**values | {"first_seen_at": AT - STRAY_GRACE / 2})
-    assert not is_stray_to_be_deleted(**values | {"server": server(made_at=AT)})
 
 
 STATES = sorted(set(NodeState) - {NodeState.DELETED})

@@ -14,9 +14,10 @@ from tests.pool_settings import make_settings
 from xenci.errors import XenciError
 from xenci.host.port import Host, HostKeyChanged, HostLost, Output
 from xenci.model.build import BuildsetState, BuildState
+from xenci.model.leftover import Kind
 from xenci.model.node import LaunchFailure, NodeState
 from xenci.providers.port import SYSTEM_KEY, ApiDown
-from xenci.rules.nodes import STRAY_GRACE
+from xenci.rules.leaks import GRACE
 from xenci.services import tick as rows
 from xenci.services.context import Context
 from xenci.services.engine import defer
@@ -290,13 +291,13 @@ def test_when_the_attempts_are_used_up_an_alarm_says_why_until_a_node_is_ready(m
 
 def test_an_image_that_is_missing_is_told_at_once_and_it_goes_on_when_it_is_there(make: MakeWorld) -> None:
     world = make(min_ready=2)
-    world.ca.images = world.cb.images = ["standing"]
+    world.ca.public_images = world.cb.public_images = ["standing"]
     world.turn(4)
     assert "did you mean 'standing'" in world.alarms()["provider:ca:launch:small:config"]
     made = len(world.rows())
     world.turn(4)
     assert len(world.rows()) == made, "it is not asked again at every turn"
-    world.ca.images = world.cb.images = ["standin"]
+    world.ca.public_images = world.cb.public_images = ["standin"]
     world.turn(4, by=MINUTE)
     assert world.rows(NodeState.READY)
     assert world.alarms() == {}
@@ -387,11 +388,11 @@ def test_servers_of_others_are_left_alone_and_strays_of_ours_are_swept(make: Mak
     stray = world.ca.put("test-node-000001", {"xenci_node": "test-node-000001", SYSTEM_KEY: "test"})
     world.turn(4)
     assert stray.id in world.ca.servers, "it may be young"
-    world.turn(4, by=STRAY_GRACE / 2)
+    world.turn(4, by=GRACE[Kind.SERVER] / 2)
     assert set(world.ca.servers) == {foreign.id, another.id}
     with world.ctx.database.session() as session:
         (row,) = session.scalars(select(StrayRow))
-        assert row.server_id == stray.id
+        assert row.cloud_id == stray.id
         assert row.deleted_at is not None
 
 

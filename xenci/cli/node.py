@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from xenci.cli import build as builds
 from xenci.cli.autohold import ForOption, HoldReason, KeyOption, OwnerOption, terms_of
+from xenci.cli.node_cloud import COLUMNS, cloud_rows
 from xenci.cli.terminal import (
     ConfigOption,
     JsonOption,
@@ -41,8 +42,13 @@ def list_nodes(
     json: JsonOption = False,
     everything: Annotated[bool, typer.Option("--all", help="Deleted ones, too.")] = False,
     limit: LimitOption = 50,
+    cloud: Annotated[bool, typer.Option("--cloud", help="What the clouds alone tell, asked now; row: ours.")] = False,
 ) -> None:
     """List the nodes that live."""
+    if cloud:
+        rows = cloud_rows(read_settings(config), database_of(config))
+        show(rows, as_json=json, columns=COLUMNS, empty="the clouds have no server of ours")
+        return
     query = select(NodeRow).order_by(NodeRow.id.desc()).limit(limit)
     if not everything:
         query = query.where(NodeRow.state != "deleted")

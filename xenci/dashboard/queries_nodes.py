@@ -88,5 +88,5 @@ def builds_of_nodes(session: Session, nodes: Sequence[NodeRow]) -> dict[int, Bui
 
 
 def strays(session: Session) -> list[StrayRow]:
-    """Return the servers with our name that no row accounts for, and that are still there."""
+    """Return what carries our system id, has no row, and is still there."""
     return list(session.scalars(select(StrayRow).where(StrayRow.deleted_at.is_(None)).order_by(StrayRow.id).limit(50)))

@@ -52,6 +52,18 @@ class LaunchFailure(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Size:
+    """What a flavor must have at least."""
+
+    #: GB of RAM, of 1024 MB
+    ram_gb: float
+    vcpus: int
+
+    def __str__(self) -> str:
+        return f"{self.ram_gb:g} GB RAM and {self.vcpus} vCPU"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
     """A server as the cloud tells it."""
 
@@ -62,10 +74,12 @@ class Server:
     name: str
     #: Nova's status: BUILD ACTIVE ERROR SHUTOFF DELETED ..
     status: str
-    #: first fixed IPv4 address, or None while it has none
+    #: IPv4 address by which it is reached (the floating one, if the provider gives such), or None while it has none
     address: str | None
-    #: metadata on the server; ours has xenci_system and xenci_node
+    #: metadata on the server; ours says to which system, node, label and build it belongs
     metadata: dict[str, str]
     created_at: datetime
+    #: availability zone; empty while the cloud has not chosen one
+    zone: str = ""
     #: the cloud's words when status is ERROR
     fault: str = ""

@@ -65,6 +65,16 @@ def translate(error: Exception, *, provider: str, cloud: str, doing: str) -> Xen
     return _without_status(error, detail, cloud) if status is None else ApiDown(detail)
 
 
+@contextmanager
+def ignored(status: int) -> Iterator[None]:
+    """Let the SDK's error of this HTTP status pass."""
+    try:
+        yield
+    except OSError as error:
+        if status_of(error) != status:
+            raise
+
+
 def status_of(error: Exception) -> int | None:
     """Return the HTTP status that an error of the SDK or of keystoneauth tells, if any."""
     status = getattr(error, "status_code", None) or getattr(error, "http_status", None)

@@ -1,4 +1,4 @@
-"""Finds images, flavors, networks and security groups by the names that the configuration uses.
+"""Finds images, flavors, networks, groups and zones by the names that the configuration uses, flavors by size too.
 
 A name that is not there is the commonest mistake of an installation, so the error says what is there and which name is
 near. What was found is remembered for a minute: twenty-five servers at once ask once.
@@ -11,6 +11,7 @@ from typing import Any
 
 from xenci.clock import Clock
 from xenci.config.models import Provider as ProviderSettings
+from xenci.model.node import Size
 from xenci.providers.port import WrongSetup
 
 #: for so long a name stands for the same thing
@@ -37,13 +38,27 @@ class Names:
 
         return self._id("image", name, find)
 
-    def flavor(self, cloud: Any, name: str) -> str:
-        """Return a flavor's id. Raises WrongSetup."""
-        return self._id("flavor", name, lambda: cloud.compute.flavors(details=True))
+    def flavor(self, cloud: Any, wanted: str | Size) -> str:
+        """Return the id of a flavor, or of the smallest that has a size. Raises WrongSetup."""
+        if isinstance(wanted, str):
+            return self._id("flavor", wanted, lambda: cloud.compute.flavors(details=True))
+        return self._remembered("size", str(wanted), lambda: self._of_size(cloud, wanted))
 
     def network(self, cloud: Any) -> str:
         """Return the id of the provider's network. Raises WrongSetup."""
-        return self._id("network", self._settings.network, cloud.network.networks)
+        return self._network(cloud, self._settings.network)
+
+    def networks(self, cloud: Any) -> list[str]:
+        """Return the ids of all networks of a server, first that by which it is reached. Raises WrongSetup."""
+        return [self._network(cloud, name) for name in (self._settings.network, *self._settings.more_networks)]
+
+    def floating_network(self, cloud: Any) -> str:
+        """Return the id of the network of the floating IPs. Raises WrongSetup."""
+        return self._network(cloud, self._settings.floating_network or "")
+
+    def zone(self, cloud: Any, name: str) -> str:
+        """Return an availability zone's name, if there is one. Raises WrongSetup."""
+        return self._id("availability zone", name, cloud.compute.availability_zones)
 
     def group(self, cloud: Any, name: str) -> str:
         """Return a security group's id. Raises WrongSetup."""
@@ -52,14 +67,20 @@ class Names:
     def check(self, cloud: Any) -> None:
         """Raise WrongSetup with every name of the configuration that the cloud does not have."""
         self.forget()
-        wants: list[tuple[Callable[..., str], tuple[str, ...]]] = [(self.network, ())]
-        wants += [(self.image, (name,)) for name in sorted({label.image for label in self._settings.labels})]
-        wants += [(self.flavor, (name,)) for name in sorted({label.flavor for label in self._settings.labels})]
-        wants += [(self.group, (name,)) for name in self._settings.security_groups]
+        settings = self._settings
+        wants: list[tuple[Callable[..., str], str | Size]] = [
+            (self._network, name) for name in (settings.network, *settings.more_networks)
+        ]
+        if settings.floating_network is not None:
+            wants.append((self._network, settings.floating_network))
+        wants += [(self.image, name) for name in sorted({label.image for label in settings.labels})]
+        wants += [(self.flavor, size) for size in sorted({label.size for label in settings.labels}, key=str)]
+        wants += [(self.group, name) for name in settings.security_groups]
+        wants += [(self.zone, name) for name in settings.availability_zones]
         wrong: list[WrongSetup] = []
-        for want, arguments in wants:
+        for want, wanted in wants:
             try:
-                want(cloud, *arguments)
+                want(cloud, wanted)
             except WrongSetup as error:
                 wrong.append(error)
         if len(wrong) == 1:
@@ -73,16 +94,37 @@ class Names:
         """Look everything up anew."""
         self._known.clear()
 
+    def _network(self, cloud: Any, name: str) -> str:
+        return self._id("network", name, cloud.network.networks)
+
+    def _of_size(self, cloud: Any, size: Size) -> str:
+        there = sorted(cloud.compute.flavors(details=True), key=lambda f: (f.ram, f.vcpus, f.disk, str(f.name)))
+        fitting = [f for f in there if f.ram >= size.ram_gb * 1024 and f.vcpus >= size.vcpus and not f.is_disabled]
+        if not fitting:
+            told = ", ".join(f"{f.name} ({f.ram / 1024:g} GB, {f.vcpus} vCPU)" for f in there[-_TOLD:])
+            raise WrongSetup(
+                f"provider {self._settings.name}, cloud {self._settings.cloud}: {size}",
+                brief="The cloud has no flavor of this size",
+                remedy=f"ask for less; the largest that the cloud has are {told or 'none'}",
+            )
+        return str(fitting[0].id)
+
     def _id(self, kind: str, name: str, find: Callable[[], Iterable[Any]]) -> str:
+        return self._remembered(kind, name, lambda: self._find(kind, name, find))
+
+    def _remembered(self, kind: str, name: str, find: Callable[[], str]) -> str:
         at = self._clock()
         known = self._known.get((kind, name))
-        if known is not None and at - known[0] < _REMEMBERED:
-            return known[1]
-        found = [(str(thing.name), str(thing.id)) for thing in find()]
+        if known is None or at - known[0] >= _REMEMBERED:
+            known = self._known[kind, name] = (at, find())
+        return known[1]
+
+    def _find(self, kind: str, name: str, find: Callable[[], Iterable[Any]]) -> str:
+        # what has no id (a zone) is its name
+        found = [(str(thing.name), str(thing.id or thing.name)) for thing in find()]
         one = next((id_ for other, id_ in found if other == name), None)
         if one is None:
             raise self._missing(kind, name, sorted({other for other, _ in found}))
-        self._known[kind, name] = (at, one)
         return one
 
     def _missing(self, kind: str, name: str, there: list[str]) -> WrongSetup:

@@ -15,12 +15,13 @@ from xenci.rules.absence import is_past
 #: metadata keys of a server: the node's name, and when its row was made, lest another database's node is taken for it
 NODE_KEY = "xenci_node"
 MADE_KEY = "xenci_made_at"
+#: its label, and once it is claimed the build's id: what a row says can be read from the cloud's list alone
+LABEL_KEY = "xenci_label"
+BUILD_KEY = "xenci_build"
 #: a server that its cloud does not list for so long is gone
 MISSING_FOR = timedelta(minutes=1)
 #: a create call that we lost sight of has shown its server within this time
 SETTLED = timedelta(minutes=2)
-#: how long a server without a row is left alone after it was first seen
-STRAY_GRACE = timedelta(minutes=2)
 #: how often a deletion is asked for
 ASK_AGAIN = timedelta(seconds=30)
 
@@ -132,9 +133,14 @@ def no_longer_configured(label: str) -> str:
     return f"the label {label} is no longer configured"
 
 
-def metadata_of(name: str, made_at: datetime) -> dict[str, str]:
-    """Return what is written on a node's server, so that it is found again if we die before we know its id."""
+def identity_of(name: str, made_at: datetime) -> dict[str, str]:
+    """Return the metadata by which a node's server is found again if we die before we know its id."""
     return {NODE_KEY: name, MADE_KEY: made_at.isoformat()}
+
+
+def metadata_of(name: str, made_at: datetime, label: str) -> dict[str, str]:
+    """Return what is written on a node's server when it is asked for."""
+    return identity_of(name, made_at) | {LABEL_KEY: label}
 
 
 def compare(
@@ -145,22 +151,20 @@ def compare(
     `before` are the server ids by node as they were known before the list was asked for, `nodes` are read after it.
     """
     by_id = {server.id: server for server in servers}
+    by_name: dict[str, list[Server]] = {}
+    for server in by_id.values():
+        by_name.setdefault(server.metadata.get(NODE_KEY, ""), []).append(server)
     findings: list[Finding] = []
     for node in nodes:
-        server = _server_of(node, by_id)
-        if server is not None:
-            del by_id[server.id]
-            findings.append(_present(node, server))
+        found = _server_of(node, by_id, by_name.get(node.name, []))
+        if found is not None:
+            del by_id[found.id]
+            findings.append(_present(node, found))
         elif node.server_id is not None and before.get(node.id) == node.server_id:
             findings.append(_absent(node, at))
         elif node.server_id is None and node.state is NodeState.DELETING and at - node.state_at > SETTLED:
             findings.append(Gone(node=node.id))
     return findings + [Stray(server=server) for server in by_id.values()]
-
-
-def is_stray_to_be_deleted(*, first_seen_at: datetime, times: int, server: Server, at: datetime) -> bool:
-    """Tell whether a stray was seen often and long enough to be deleted."""
-    return times >= 2 and at - first_seen_at >= STRAY_GRACE and at - server.created_at >= STRAY_GRACE
 
 
 def failure_of(fault: str) -> LaunchFailure:
@@ -196,11 +200,11 @@ def lateness(node: Node, deadlines: Deadlines, at: datetime, back_at: datetime |
     return Failed(node=node.id, failure=failure, reason=f"{what} after {limit.total_seconds():g} s{last}")
 
 
-def _server_of(node: Node, by_id: Mapping[str, Server]) -> Server | None:
+def _server_of(node: Node, by_id: Mapping[str, Server], named: Iterable[Server]) -> Server | None:
     if node.server_id is not None:
         return by_id.get(node.server_id)
-    identity = metadata_of(node.name, node.created_at).items()
-    found = [server for server in by_id.values() if identity <= server.metadata.items()]
+    identity = identity_of(node.name, node.created_at).items()
+    found = [server for server in named if server.id in by_id and identity <= server.metadata.items()]
     return min(found, key=lambda server: server.created_at, default=None)
 
 

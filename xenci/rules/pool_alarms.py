@@ -86,7 +86,7 @@ def alarms(
     found += [
         Alarm(
             key=f"provider:{provider}:strays",
-            brief=f"Servers of ours on {provider} that no row accounts for are not deleted",
+            brief=f"What is ours on {provider} and has no row is not deleted",
             detail=f"{count} of them",
             remedy="look at them with the cloud's own tools",
         )

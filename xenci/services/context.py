@@ -17,6 +17,7 @@ from xenci.gerrit.trees import Mirrors
 from xenci.host.connection import connect
 from xenci.host.port import Host
 from xenci.model.change import Account
+from xenci.providers.calls import Calls
 from xenci.providers.port import Provider
 from xenci.providers.registry import open_provider
 from xenci.services.groups import CiGroups
@@ -42,6 +43,8 @@ class Context:
     artifacts: ArtifactStore
     #: public half of the key that nodes let in, `ssh-ed25519 AAAA…`
     public_key: str
+    #: what was asked of the clouds and is not written down yet
+    calls: Calls = field(default_factory=Calls)
     #: connections kept between steps
     hosts: HostCache = field(init=False)
     #: who is a CI
@@ -76,6 +79,8 @@ def build_context(settings: Settings, *, database: Database | None = None) -> Co
     settings.state_dir.mkdir(parents=True, exist_ok=True)
     key = ensure_node_key(settings.node_key)
 
+    calls = Calls()
+
     def open_host(address: str, user: str, host_key: str, port: int) -> Host:
         return connect(address, user=user, key=settings.node_key, host_key=host_key, port=port)
 
@@ -84,12 +89,13 @@ def build_context(settings: Settings, *, database: Database | None = None) -> Co
         database=database or open_database(settings),
         clock=now,
         gerrit=Rest(settings.gerrit, gerrit_password(settings)),
-        providers={p.name: open_provider(p, system=settings.system) for p in settings.providers},
+        providers={p.name: open_provider(p, system=settings.system, calls=calls) for p in settings.providers},
         connect=open_host,
         # who waits for a mirror waits in the queue, not in a worker's slot
         mirrors=Mirrors(settings.mirrors_dir, patience=timedelta(seconds=2)),
         artifacts=LocalStore(settings.artifacts_dir, settings.artifacts),
         public_key=key,
+        calls=calls,
     )
 
 

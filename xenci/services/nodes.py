@@ -22,6 +22,7 @@ from xenci.services.engine import defer, nudge
 from xenci.services.fence import fenced
 from xenci.services.keep import keep
 from xenci.services.node_rows import as_node, change, deadlines_of, fail, locked
+from xenci.services.node_zones import begin_create
 from xenci.services.visits import let_owner_in, shut_owner_out
 from xenci.store.marks import audit, back_at
 from xenci.store.tables import NodeRow
@@ -113,13 +114,17 @@ def _create(ctx: Context, row: NodeRow) -> bool:
     if provider is None or entry is None:
         words = f"{row.provider} no longer offers {row.label} in the configuration"
         return _fail(ctx, row, LaunchFailure.CONFIG, words, is_refused=True)
+    is_first = row.asked_at is None
+    zone = begin_create(ctx, row.id)
     try:
         server = provider.create(
             name=row.name,
             image=entry.image,
-            flavor=entry.flavor,
+            flavor=entry.size,
             public_key=ctx.public_key,
-            metadata=metadata_of(row.name, row.created_at),
+            metadata=metadata_of(row.name, row.created_at, row.label),
+            zone=zone,
+            is_first=is_first,
         )
     except QuotaExceeded as error:
         return _fail(ctx, row, LaunchFailure.QUOTA, error.sentence, is_refused=True)

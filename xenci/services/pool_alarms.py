@@ -2,9 +2,11 @@
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import case, func, literal, select
 from sqlalchemy.orm import Session
 
+from xenci.model.leftover import Kind
+from xenci.rules.leaks import GRACE
 from xenci.rules.pool import Plan, Supply, World, standings
 from xenci.rules.pool_alarms import Alarm, Cloud, LabelFacts, alarms
 from xenci.services.context import Context
@@ -20,8 +22,9 @@ _REPEAT = timedelta(minutes=1)
 def tell(ctx: Context, session: Session, world: World, decided: Plan, at: datetime) -> None:
     """Open the alarms that should be open, and close those that should not."""
     facts = {row.name: row for row in session.scalars(select(ProviderRow))}
+    patience = case((StrayRow.kind == Kind.IMAGE, GRACE[Kind.IMAGE] + _STRAY_TOLD), else_=_STRAY_TOLD)
     old = select(StrayRow.provider, func.count()).where(
-        StrayRow.deleted_at.is_(None), StrayRow.first_seen_at < at - _STRAY_TOLD
+        StrayRow.deleted_at.is_(None), StrayRow.first_seen_at < literal(at) - patience
     )
     wanted = alarms(
         clouds=[_cloud(supply, facts.get(supply.name)) for supply in world.supplies],

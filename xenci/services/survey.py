@@ -1,32 +1,37 @@
 """Lists one cloud and writes down what that means for our nodes: found, ACTIVE, failed, vanished, stray.
 
-One list call serves all nodes of a provider. The ids that are known are read before it and the rows after it: so a
-server that is missing was there to be listed, and one without a row is not being created just now.
+One list call serves all nodes of a provider, whichever process makes it. The ids that are known are read before it and
+the rows after it: so a server that is missing was there to be listed, and one without a row is not being created just
+now. What a row knows and its server does not say yet (its build, its address) is put right here too.
 """
 
 import zlib
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from xenci.errors import XenciError
+from xenci.model.leftover import Kind
 from xenci.model.node import NodeState, Server
 from xenci.providers.port import Limits, Provider
+from xenci.rules import leaks
 from xenci.rules import nodes as rules
+from xenci.services.api_calls import note_calls
 from xenci.services.context import Context
 from xenci.services.engine import nudge
 from xenci.services.fence import fenced
-from xenci.services.node_rows import as_node, change, fail, live_nodes
-from xenci.store.tables import NodeRow, ProviderRow, StrayRow
+from xenci.services.node_rows import as_node, change, fail, live_nodes, locked
+from xenci.services.strays import delete_strays, note_strays
+from xenci.services.sweep import sweep
+from xenci.store.tables import NodeRow, ProviderRow
 
 _LOG = structlog.get_logger()
 #: first number of the advisory locks of surveys: "list"
 _LOCK = 0x6C697374
-#: a cloud is listed no more often, whoever asks
-LIST_EVERY = timedelta(seconds=4)
+#: a cloud is listed no more often, whoever asks, whether it answers or not
+LIST_EVERY = timedelta(seconds=5)
 LIMITS_EVERY = timedelta(seconds=30)
 
 
@@ -34,15 +39,21 @@ def survey(ctx: Context, name: str) -> None:
     """List one provider, unless that was just done or is being done. Repeatable; a cloud's failure ends up in a row."""
     with fenced(ctx.database, _LOCK, zlib.crc32(name.encode()) & 0x7FFFFFFF) as is_mine:
         if is_mine:
-            _survey(ctx, ctx.providers[name])
+            try:
+                _survey(ctx, ctx.providers[name])
+                sweep(ctx, ctx.providers[name])
+            finally:
+                note_calls(ctx)
 
 
 def _survey(ctx: Context, provider: Provider) -> None:
     at = ctx.clock()
     with ctx.database.session() as session:
         row = _provider_row(session, provider.name)
-        if row.listed_at is not None and timedelta() <= at - row.listed_at < LIST_EVERY:
+        # as far off in the future: another machine's clock
+        if row.asked_at is not None and abs(at - row.asked_at) < LIST_EVERY:
             return
+        row.asked_at = at
         are_limits_due = row.limits_at is None or not timedelta() <= at - row.limits_at < LIMITS_EVERY
         before = {node.id: node.server_id for node in live_nodes(session, provider.name)}
     try:
@@ -57,6 +68,7 @@ def _survey(ctx: Context, provider: Provider) -> None:
         _note_success(_provider_row(session, provider.name), servers, limits, ctx.clock())
         rows = {row.id: row for row in live_nodes(session, provider.name, lock=True)}
         strays: list[Server] = []
+        seen: list[tuple[NodeRow, Server]] = []
         found = rules.compare(before=before, servers=servers, nodes=map(as_node, rows.values()), at=ctx.clock())
         for finding in found:
             match finding:
@@ -64,9 +76,46 @@ def _survey(ctx: Context, provider: Provider) -> None:
                     strays.append(server)
                 case _:
                     _apply(ctx, session, rows[finding.node], finding)
-        condemned = _note_strays(session, provider.name, strays, ctx.clock())
-    for server in condemned:
-        _delete_stray(provider, server)
+            if isinstance(finding, rules.Seen):
+                seen.append((rows[finding.node], finding.server))
+        things = [leaks.of_server(server) for server in strays]
+        condemned = note_strays(session, provider.name, things, kinds={Kind.SERVER}, at=ctx.clock())
+        wanted = _wanted(ctx, seen)
+    for node, server_id, metadata in wanted:
+        _put_right(ctx, provider, node, server_id, metadata)
+    delete_strays(provider, condemned)
+
+
+def _wanted(ctx: Context, seen: list[tuple[NodeRow, Server]]) -> list[tuple[int, str, dict[str, str]]]:
+    """Return the nodes whose servers lack the build that claimed them, or (no metadata told) an address."""
+    floating = {p.name for p in ctx.settings.providers if p.floating_network}
+    wanted = []
+    for row, server in seen:
+        if server.status != "ACTIVE":
+            # Nova writes nothing on any other
+            continue
+        build = {rules.BUILD_KEY: str(row.build_id)} if row.build_id is not None else {}
+        if not build.items() <= server.metadata.items():
+            wanted.append((row.id, server.id, build))
+        needs_address = server.address is None and row.provider in floating
+        if needs_address and row.state == NodeState.BUILDING:
+            wanted.append((row.id, server.id, {}))
+    return wanted
+
+
+def _put_right(ctx: Context, provider: Provider, node: int, server_id: str, metadata: dict[str, str]) -> None:
+    """Write a server's build on it, or give it an address; what fails is tried again at the next survey."""
+    try:
+        if metadata:
+            provider.mark(server_id, metadata)
+        else:
+            provider.give_address(server_id)
+    except XenciError as error:
+        _LOG.warning("node.not_put_right", node=node, provider=provider.name, error=error.sentence)
+        with ctx.database.session() as session:
+            row = locked(session, node)
+            if row is not None and row.state == NodeState.BUILDING:
+                row.reason = f"waits for a floating IP: {error.sentence}"[:1000]
 
 
 def _apply(ctx: Context, session: Session, row: NodeRow, finding: rules.Finding) -> None:
@@ -128,44 +177,3 @@ def _note_success(row: ProviderRow, servers: list[Server], limits: Limits | None
         # what others use in the same project is not ours to have
         others = max(0, limits.servers_used - len(servers))
         row.quota = max(0, limits.servers - others)
-
-
-def _note_strays(session: Session, provider: str, servers: list[Server], at: datetime) -> list[Server]:
-    """Write down the strays that were seen; return those to be deleted now."""
-    known = {
-        row.server_id: row
-        for row in session.scalars(
-            select(StrayRow).where(StrayRow.provider == provider, StrayRow.deleted_at.is_(None)).with_for_update()
-        )
-    }
-    condemned = []
-    for server in servers:
-        row = known.pop(server.id, None)
-        if row is None:
-            # one that was thought gone is seen for the first time again
-            session.execute(
-                insert(StrayRow)
-                .values(provider=provider, server_id=server.id, name=server.name, first_seen_at=at, seen_at=at, times=1)
-                .on_conflict_do_update(
-                    index_elements=[StrayRow.provider, StrayRow.server_id],
-                    set_={"first_seen_at": at, "seen_at": at, "times": 1, "deleted_at": None},
-                )
-            )
-            _LOG.warning("stray.seen", provider=provider, server=server.id, name=server.name)
-            continue
-        row.times += 1
-        row.seen_at = at
-        if rules.is_stray_to_be_deleted(first_seen_at=row.first_seen_at, times=row.times, server=server, at=at):
-            condemned.append(server)
-    for row in known.values():
-        row.deleted_at = at
-    return condemned
-
-
-def _delete_stray(provider: Provider, server: Server) -> None:
-    try:
-        provider.delete(server.id)
-    except XenciError as error:
-        _LOG.warning("stray.not_deleted", provider=provider.name, server=server.id, error=error.sentence)
-    else:
-        _LOG.warning("stray.deleted", provider=provider.name, server=server.id, name=server.name)

@@ -3,17 +3,32 @@
 from datetime import timedelta
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from xenci.config.models.base import Duration, Model, Name
+from xenci.model.node import Size
 
 
 class ProviderLabel(Model):
-    """What a label is on this provider."""
+    """What a label is on this provider. The flavor is named, or is the smallest with this much RAM and so many vCPU."""
 
     name: Name
     image: str
-    flavor: str
+    flavor: str | None = None
+    min_ram_gb: float | None = Field(default=None, gt=0)
+    min_vcpus: int | None = Field(default=None, ge=1)
+
+    @model_validator(mode="after")
+    def _is_one_flavor(self) -> "ProviderLabel":
+        sizes = (self.min_ram_gb, self.min_vcpus)
+        if (self.flavor is not None and sizes != (None, None)) or (self.flavor is None and None in sizes):
+            raise ValueError(f"label {self.name}: give either flavor, or min_ram_gb and min_vcpus")
+        return self
+
+    @property
+    def size(self) -> str | Size:
+        """The flavor's name, or what the flavor must have at least."""
+        return self.flavor or Size(ram_gb=self.min_ram_gb or 0, vcpus=self.min_vcpus or 0)
 
 
 class Provider(Model):
@@ -27,10 +42,15 @@ class Provider(Model):
     region: str | None = None
     #: what this provider shares with others when it fails: Group A asks for two different ones
     failure_domain: str
-    #: network of the servers
+    #: network of the servers, by which they are reached
     network: str
+    #: networks that they are on besides
+    more_networks: tuple[str, ...] = ()
+    #: external network that gives each server a floating IP, where its own address cannot be reached
+    floating_network: str | None = None
     security_groups: tuple[str, ...] = ()
-    availability_zone: str | None = None
+    #: zones over which servers are spread; none: the cloud chooses
+    availability_zones: tuple[str, ...] = ()
     #: most servers of ours at once
     max_servers: int = Field(ge=0)
     #: how many nodes it gets beside the other providers' weights

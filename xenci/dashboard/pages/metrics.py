@@ -12,7 +12,7 @@ from xenci.dashboard.metrics_nodes import Figure, Samples
 from xenci.dashboard.pages.health import disk_of
 from xenci.dashboard.site import Site, site_of
 from xenci.store.marks import open_alarms
-from xenci.store.tables import BuildRow
+from xenci.store.tables import ApiCallRow, BuildRow, StrayRow
 
 router = APIRouter()
 
@@ -41,6 +41,8 @@ def _figures(site: Site, session: Session) -> Iterable[Figure]:
     yield "builds_ended_total", "counter", "Builds that ended, by result and fault.", _ended(session)
     found = [({"found_by": str(one)}, number) for one, number in queries_events.found_counts(session).items()]
     yield "runs_found", "gauge", "Runs, by what announced them; events-log and reconcile were missed.", found
+    yield "strays", "gauge", "Things of ours in the clouds that no row accounts for.", _strays(session)
+    yield "cloud_requests_total", "counter", "Requests to the clouds' APIs.", _requests(session)
     yield "alarms_open", "gauge", "Alarms that want a person.", [({}, len(open_alarms(session)))]
     yield "reports_waiting", "gauge", "Comments that Gerrit does not have yet.", [({}, outbox.pending)]
     yield "reports_paused", "gauge", "Whether posting is paused.", [({}, float(outbox.is_paused))]
@@ -59,6 +61,17 @@ def _ended(session: Session) -> Samples:
         .order_by(BuildRow.result, BuildRow.fault)
     )
     return [({"result": result or "", "fault": fault or ""}, number) for result, fault, number in rows]
+
+
+def _strays(session: Session) -> Samples:
+    query = select(StrayRow.provider, StrayRow.kind, func.count()).where(StrayRow.deleted_at.is_(None))
+    rows = session.execute(query.group_by(StrayRow.provider, StrayRow.kind).order_by(StrayRow.provider, StrayRow.kind))
+    return [({"provider": provider, "kind": kind}, number) for provider, kind, number in rows]
+
+
+def _requests(session: Session) -> Samples:
+    rows = session.scalars(select(ApiCallRow).order_by(ApiCallRow.provider, ApiCallRow.call, ApiCallRow.request))
+    return [({"provider": row.provider, "call": row.call, "request": row.request}, row.count) for row in rows]
 
 
 def _lines(name: str, samples: Samples) -> str:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import String, UniqueConstraint, func
+from sqlalchemy import String, func
 from sqlalchemy import text as sql
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -25,6 +25,10 @@ class NodeRow(Base):
     #: a sentence about why it is in this state
     reason: Mapped[str] = mapped_column(server_default="")
     server_id: Mapped[str | None]
+    #: availability zone that was asked for
+    zone: Mapped[str | None]
+    #: when the cloud was first asked for the server; NULL while nobody has asked
+    asked_at: Mapped[datetime | None]
     address: Mapped[str | None]
     #: SSH host key that the console told, `ssh-ed25519 AAAA…`
     host_key: Mapped[str | None]
@@ -54,6 +58,10 @@ class ProviderRow(Base):
 
     #: the provider's name in our configuration
     name: Mapped[str] = mapped_column(String, primary_key=True)
+    #: when it was last asked for the list of its servers, by whatever process
+    asked_at: Mapped[datetime | None]
+    #: when it was last asked for what is there besides servers
+    swept_at: Mapped[datetime | None]
     #: when it last listed its servers
     listed_at: Mapped[datetime | None]
     #: servers of ours in that list
@@ -67,20 +75,3 @@ class ProviderRow(Base):
     #: the last error, in a sentence, and what to do about it
     error: Mapped[str] = mapped_column(server_default="")
     remedy: Mapped[str] = mapped_column(server_default="")
-
-
-class StrayRow(Base):
-    """A server that carries our name and that no row accounts for; deleted once it was seen twice and is old enough."""
-
-    __tablename__ = "strays"
-    __table_args__ = (UniqueConstraint("provider", "server_id"),)
-
-    id: Mapped[int] = mapped_column(primary_key=True)
-    provider: Mapped[str]
-    server_id: Mapped[str]
-    name: Mapped[str]
-    first_seen_at: Mapped[datetime]
-    seen_at: Mapped[datetime]
-    #: surveys that saw it
-    times: Mapped[int] = mapped_column(server_default="1")
-    deleted_at: Mapped[datetime | None]

@@ -1,0 +1,81 @@
+"""Every few minutes: looks for ports, floating IPs, volumes, key pairs and snapshots of ours that no row accounts for.
+
+Servers are looked at with each survey (`survey.py`). The cloud is listed before the rows are read, so what is made
+meanwhile is not in the list. What the configuration names is never touched.
+"""
+
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy import or_, select
+from sqlalchemy.orm import Session
+
+from xenci.errors import XenciError
+from xenci.model.leftover import Kind
+from xenci.model.node import LIVE_STATES
+from xenci.providers.port import Provider
+from xenci.rules.leaks import Known, keypair_name, unaccounted
+from xenci.services.context import Context
+from xenci.services.node_rows import live_nodes
+from xenci.services.strays import delete_strays, note_strays
+from xenci.store.marks import clear_alarm, raise_alarm
+from xenci.store.tables import NodeRow, ProviderRow, StrayRow
+
+_LOG = structlog.get_logger()
+#: how often
+EVERY = timedelta(minutes=3)
+#: servers that were given up longer ago are not asked after any more
+_REMEMBERED = timedelta(days=7)
+_KINDS = frozenset(Kind) - {Kind.SERVER}
+
+
+def sweep(ctx: Context, provider: Provider) -> None:
+    """Look through one provider, unless that was done of late by whatever process. Repeatable."""
+    at = ctx.clock()
+    with ctx.database.session() as session:
+        row = session.get(ProviderRow, provider.name, with_for_update=True)
+        # a cloud that does not list its servers is not asked for more
+        if row is None or row.failing_since is not None:
+            return
+        if row.swept_at is not None and abs(at - row.swept_at) < EVERY:
+            return
+        row.swept_at = at
+        servers = _servers_of_ours(session, provider.name, at)
+    try:
+        things = provider.leftovers(servers)
+    except XenciError as error:
+        _LOG.warning("sweep.failed", provider=provider.name, error=error.sentence)
+        with ctx.database.session() as session:
+            raise_alarm(
+                session,
+                f"sweep:{provider.name}",
+                brief=f"What may be left over on {provider.name} cannot be listed",
+                detail=error.sentence,
+                remedy=error.remedy or "it is tried again every few minutes; what is left may cost money meanwhile",
+                at=at,
+            )
+        return
+    with ctx.database.session() as session:
+        known = _known(ctx, session, provider.name)
+        condemned = note_strays(session, provider.name, unaccounted(things, known), kinds=_KINDS, at=ctx.clock())
+        clear_alarm(session, f"sweep:{provider.name}", at=ctx.clock())
+    delete_strays(provider, condemned)
+
+
+def _servers_of_ours(session: Session, provider: str, at: datetime) -> set[str]:
+    """Return the ids of servers that are or of late were ours: Neutron tells no owner of a port but its server."""
+    recent = or_(NodeRow.state.in_(LIVE_STATES), NodeRow.deleted_at > at - _REMEMBERED)
+    nodes = select(NodeRow.server_id).where(NodeRow.provider == provider, NodeRow.server_id.is_not(None), recent)
+    strays = select(StrayRow.cloud_id).where(
+        StrayRow.provider == provider, StrayRow.kind == Kind.SERVER, StrayRow.seen_at > at - _REMEMBERED
+    )
+    return {str(one) for one in (*session.scalars(nodes), *session.scalars(strays))}
+
+
+def _known(ctx: Context, session: Session, provider: str) -> Known:
+    settings = ctx.settings.provider(provider)
+    return Known(
+        servers={row.server_id for row in live_nodes(session, provider) if row.server_id is not None},
+        keypair=keypair_name(ctx.settings.system, ctx.public_key),
+        image_names={label.image for label in settings.labels},
+    )
