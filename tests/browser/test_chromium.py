@@ -83,6 +83,7 @@ def paths(world: World) -> dict[str, str]:
         "no events": "/events?change=1",
         "trends": "/trends",
         "nodes": "/nodes",
+        "cost": "/cost",
         "health": "/health",
     }
 

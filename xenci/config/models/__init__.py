@@ -1,6 +1,7 @@
 """The configuration as frozen models: one class for each noun of the YAML, units and defaults in one place."""
 
 from xenci.config.models.base import Address, Duration, Model, Name, Pattern, parse_duration
+from xenci.config.models.cost import Cost
 from xenci.config.models.gerrit import Gerrit, GerritSsh, Pipeline, Trigger
 from xenci.config.models.jobs import Carry, Job, JobDeadlines, NodeContract
 from xenci.config.models.nodes import Label, NodeDeadlines, Provider, ProviderLabel
@@ -11,6 +12,7 @@ __all__ = [
     "Alarms",
     "Artifacts",
     "Carry",
+    "Cost",
     "Database",
     "Duration",
     "Gerrit",

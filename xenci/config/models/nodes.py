@@ -14,6 +14,8 @@ class ProviderLabel(Model):
     name: Name
     image: str
     flavor: str
+    #: what an hour of such a server costs, from its creation to its deletion; without it nothing is said of cost
+    price_per_hour: float | None = Field(default=None, ge=0)
 
 
 class Provider(Model):
