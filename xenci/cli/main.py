@@ -10,7 +10,7 @@ import typer
 from sqlalchemy.exc import DataError, SQLAlchemyError
 
 from xenci import __version__
-from xenci.cli import build, change, config, cost, db, doctor, event, lab, node, report, serve
+from xenci.cli import build, change, config, cost, db, doctor, event, lab, node, report, serve, simulate
 from xenci.cli.terminal import EXIT_FAULT, EXIT_TEMPORARY, EXIT_USE, exit_code, tell
 from xenci.errors import Permanent, Temporary, XenciError
 
@@ -28,6 +28,7 @@ for name, module in {
     "node": node,
     "report": report,
     "cost": cost,
+    "simulate": simulate,
     "config": config,
     "db": db,
     "lab": lab,
