@@ -4,6 +4,7 @@ from xenci.config.models.base import Address, Duration, Model, Name, Pattern, pa
 from xenci.config.models.cost import Cost
 from xenci.config.models.gerrit import Gerrit, GerritSsh, Pipeline, Trigger
 from xenci.config.models.jobs import Carry, Job, JobDeadlines, NodeContract
+from xenci.config.models.libvirt import Libvirt, Size
 from xenci.config.models.nodes import Label, NodeDeadlines, Provider, ProviderLabel
 from xenci.config.models.settings import Alarms, Artifacts, Database, Settings, Web
 
@@ -20,6 +21,7 @@ __all__ = [
     "Job",
     "JobDeadlines",
     "Label",
+    "Libvirt",
     "Model",
     "Name",
     "NodeContract",
@@ -29,6 +31,7 @@ __all__ = [
     "Provider",
     "ProviderLabel",
     "Settings",
+    "Size",
     "Trigger",
     "Web",
     "parse_duration",

@@ -3,9 +3,10 @@
 from datetime import timedelta
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from xenci.config.models.base import Duration, Model, Name
+from xenci.config.models.libvirt import Libvirt
 
 
 class ProviderLabel(Model):
@@ -22,9 +23,11 @@ class Provider(Model):
     """One region of one cloud."""
 
     name: Name
-    driver: Literal["openstack"] = "openstack"
-    #: name of the cloud in openstacksdk's clouds.yaml
-    cloud: str
+    driver: Literal["openstack", "libvirt"] = "openstack"
+    #: name of the cloud in openstacksdk's clouds.yaml; of the driver openstack
+    cloud: str = ""
+    #: the machine; of the driver libvirt
+    libvirt: Libvirt | None = None
     #: region, if the cloud has more than one
     region: str | None = None
     #: what this provider shares with others when it fails: Group A asks for two different ones
@@ -38,6 +41,14 @@ class Provider(Model):
     labels: tuple[ProviderLabel, ...]
     #: longest time that one call to the cloud's API may take
     api_timeout: Duration = timedelta(seconds=60)
+
+    @model_validator(mode="after")
+    def _has_what_its_driver_needs(self) -> "Provider":
+        if self.driver == "openstack" and not self.cloud:
+            raise ValueError("cloud is missing: the name of the cloud in clouds.yaml")
+        if (self.driver == "libvirt") != (self.libvirt is not None):
+            raise ValueError("driver: libvirt and the key libvirt (uri, pool, sizes) go together")
+        return self
 
 
 class NodeDeadlines(Model):

@@ -1,0 +1,98 @@
+"""What libvirt says of a domain, as a server: its status, its address, why it does not run."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+from xenci.providers import libvirt_xml as xml
+
+
+def domains(connection: Any) -> Iterator[tuple[Any, str]]:
+    """Return every domain with its XML; one that vanishes meanwhile is left out."""
+    for domain in connection.listAllDomains():
+        with ignored("VIR_ERR_NO_DOMAIN"):
+            yield domain, domain.XMLDesc(0)
+
+
+def was_never_started(domain: Any) -> bool:
+    """Tell whether a domain was defined and nothing more: libvirt knows no reason why it is off."""
+    import libvirt
+
+    return bool(domain.state() == [libvirt.VIR_DOMAIN_SHUTOFF, libvirt.VIR_DOMAIN_SHUTOFF_UNKNOWN])
+
+
+def status(domain: Any, own: xml.Owned, *, has_address: bool) -> tuple[str, str]:
+    """Return Nova's word for a domain's state, and the fault if it is ERROR. Without an address it still boots."""
+    import libvirt
+
+    if own.fault:
+        return "ERROR", own.fault
+    state, reason = domain.state()
+    if state in (libvirt.VIR_DOMAIN_RUNNING, libvirt.VIR_DOMAIN_BLOCKED):
+        return ("ACTIVE" if has_address else "BUILD"), ""
+    if state in (libvirt.VIR_DOMAIN_PAUSED, libvirt.VIR_DOMAIN_PMSUSPENDED):
+        return "PAUSED", ""
+    if state == libvirt.VIR_DOMAIN_CRASHED or reason in (
+        libvirt.VIR_DOMAIN_SHUTOFF_CRASHED,
+        libvirt.VIR_DOMAIN_SHUTOFF_FAILED,
+    ):
+        return "ERROR", "the domain crashed, or its emulator ended"
+    # one that was defined and not started yet is on its way
+    return ("BUILD" if was_never_started(domain) else "SHUTOFF"), ""
+
+
+def address(domain: Any) -> str | None:
+    """Return the first IPv4 address that libvirt's network leased, or that answered on it, while it runs."""
+    import libvirt
+
+    if not domain.isActive():
+        return None
+    for source in (libvirt.VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_LEASE, libvirt.VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_ARP):
+        with ignored("VIR_ERR_OPERATION_INVALID", "VIR_ERR_NO_SUPPORT", "VIR_ERR_OPERATION_UNSUPPORTED"):
+            for link in domain.interfaceAddresses(source).values():
+                for entry in link.get("addrs") or ():
+                    if entry.get("type") == libvirt.VIR_IP_ADDR_TYPE_IPV4:
+                        return str(entry["addr"])
+    return None
+
+
+def write_fault(domain: Any, words: str) -> None:
+    """Write into a domain why it could not be started."""
+    import libvirt
+
+    domain.setMetadata(
+        libvirt.VIR_DOMAIN_METADATA_ELEMENT,
+        xml.fault(words),
+        "xenci-fault",
+        xml.FAULT_SPACE,
+        libvirt.VIR_DOMAIN_AFFECT_CONFIG,
+    )
+
+
+def undefine(domain: Any) -> None:
+    """Forget a domain, with whatever libvirt kept for it; a driver that keeps nothing refuses to be asked for that."""
+    import libvirt
+
+    kept = (
+        libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE
+        | libvirt.VIR_DOMAIN_UNDEFINE_SNAPSHOTS_METADATA
+        | libvirt.VIR_DOMAIN_UNDEFINE_NVRAM
+    )
+    try:
+        domain.undefineFlags(kept)
+    except libvirt.libvirtError as error:
+        if error.get_error_code() != libvirt.VIR_ERR_INVALID_ARG:
+            raise
+        domain.undefine()
+
+
+@contextlib.contextmanager
+def ignored(*names: str) -> Iterator[None]:
+    """Let libvirt's errors of these names pass."""
+    import libvirt
+
+    try:
+        yield
+    except libvirt.libvirtError as error:
+        if error.get_error_code() not in {getattr(libvirt, name) for name in names}:
+            raise
