@@ -172,6 +172,18 @@ def test_a_node_that_was_shut_down_behind_our_back_is_off_and_one_that_crashed_i
     assert [one.id for one in cloud.provider.list()] == [other.id]
 
 
+def test_an_arp_table_that_cannot_be_read_is_no_address_yet(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interface_addresses(_domain: Any, source: int) -> dict[str, Any]:
+        if source == libvirt.VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_ARP:
+            # what libvirt 9 says of an empty one
+            raise libvirt.libvirtError("internal error: wrong nlmsg len")
+        return {}
+
+    monkeypatch.setattr(libvirt.virDomain, "interfaceAddresses", interface_addresses)
+    made = make(cloud)
+    assert [(one.id, one.status, one.address) for one in cloud.provider.list()] == [(made.id, "BUILD", None)]
+
+
 def test_more_memory_than_the_machine_has_is_no_capacity(cloud: Cloud, host: Any) -> None:
     with pytest.raises(NoCapacity):
         make(cloud, flavor="huge")

@@ -4,7 +4,11 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
+import structlog
+
 from xenci.providers import libvirt_xml as xml
+
+_LOG = structlog.get_logger()
 
 
 def domains(connection: Any) -> Iterator[tuple[Any, str]]:
@@ -47,12 +51,30 @@ def address(domain: Any) -> str | None:
 
     if not domain.isActive():
         return None
-    for source in (libvirt.VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_LEASE, libvirt.VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_ARP):
-        with ignored("VIR_ERR_OPERATION_INVALID", "VIR_ERR_NO_SUPPORT", "VIR_ERR_OPERATION_UNSUPPORTED"):
-            for link in domain.interfaceAddresses(source).values():
-                for entry in link.get("addrs") or ():
-                    if entry.get("type") == libvirt.VIR_IP_ADDR_TYPE_IPV4:
-                        return str(entry["addr"])
+    with ignored("VIR_ERR_OPERATION_INVALID", "VIR_ERR_NO_SUPPORT", "VIR_ERR_OPERATION_UNSUPPORTED"):
+        leased = _first(domain.interfaceAddresses(libvirt.VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_LEASE))
+        return leased or _neighbour(domain)
+    return None
+
+
+def _neighbour(domain: Any) -> str | None:
+    """Return an address of the host's ARP table, for networks that lease none; libvirt fails where it is empty."""
+    import libvirt
+
+    try:
+        return _first(domain.interfaceAddresses(libvirt.VIR_DOMAIN_INTERFACE_ADDRESSES_SRC_ARP))
+    except libvirt.libvirtError as error:
+        _LOG.debug("provider.no_neighbours", domain=domain.name(), error=str(error))
+        return None
+
+
+def _first(links: dict[str, Any]) -> str | None:
+    import libvirt
+
+    for link in links.values():
+        for entry in link.get("addrs") or ():
+            if entry.get("type") == libvirt.VIR_IP_ADDR_TYPE_IPV4:
+                return str(entry["addr"])
     return None
 
 
