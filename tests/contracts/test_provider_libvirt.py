@@ -218,6 +218,15 @@ def test_the_same_node_asked_for_by_many_at_once_is_one_domain(cloud: Cloud, hos
     assert len(volumes(host)) == 2
 
 
+def test_a_domain_that_another_step_defined_a_moment_before_is_the_node(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = make(cloud)
+    monkeypatch.setattr(cloud.provider, "_find", lambda *_: None)
+    assert make(cloud).id == made.id
+    assert len(cloud.provider.list()) == 1
+
+
 def test_a_call_that_hangs_ends_and_the_next_one_has_a_connection_of_its_own(
     cloud: Cloud, host: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

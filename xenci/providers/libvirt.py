@@ -27,7 +27,6 @@ from xenci.providers.port import (
     NoCapacity,
     Provider,
     QuotaExceeded,
-    ServerMissing,
     Servers,
     WrongSetup,
 )
@@ -88,7 +87,7 @@ class Libvirt:
     def console(self, server_id: str) -> str:
         def read(at: Any) -> str:
             domain = at.lookupByUUIDString(server_id)
-            _owned(domain)
+            dom.owned(domain)
             return Pool(at, self._machine.pool).console(domain.name())
 
         return self._call(f"reading the console of {server_id}", read)
@@ -141,14 +140,14 @@ class Libvirt:
         else:
             base = pool.image(image)
         # a fault is told once: what could not be started is deleted and another node is asked for
-        if dom.was_never_started(found) and not _owned(found).fault:
+        if dom.was_never_started(found) and not dom.owned(found).fault:
             try:
                 pool.overlay(domain_name, base, (size.disk_gb or 0) * _MB_PER_GB**3)
                 self._start(found)
-            except _library_error() as error:
+            except dom.library_error() as error:
                 if not found.isActive():
                     dom.write_fault(found, str(error))
-        return self._server(found, _owned(found))
+        return self._server(found, dom.owned(found))
 
     def _define(
         self, at: Any, pool: Pool, name: str, domain_name: str, size: Any, key: str, metadata: dict[str, str]
@@ -255,18 +254,3 @@ class Libvirt:
     def _disconnect(self) -> None:
         """Forget the connection; what still uses it in another thread keeps it until it has ended."""
         self._connection = None
-
-
-def _owned(domain: Any) -> xml.Owned:
-    """Return what our element says of a domain of ours. Raises ServerMissing if it has none."""
-    own = xml.owned(domain.XMLDesc(0))
-    if own is None:
-        raise ServerMissing(f"the domain {domain.name()} is not ours")
-    return own
-
-
-def _library_error() -> type[Exception]:
-    import libvirt
-
-    error: type[Exception] = libvirt.libvirtError
-    return error

@@ -7,6 +7,7 @@ from typing import Any
 import structlog
 
 from xenci.providers import libvirt_xml as xml
+from xenci.providers.port import ServerMissing
 
 _LOG = structlog.get_logger()
 
@@ -16,6 +17,22 @@ def domains(connection: Any) -> Iterator[tuple[Any, str]]:
     for domain in connection.listAllDomains():
         with ignored("VIR_ERR_NO_DOMAIN"):
             yield domain, domain.XMLDesc(0)
+
+
+def owned(domain: Any) -> xml.Owned:
+    """Return what our element says of a domain of ours. Raises ServerMissing if it has none."""
+    own = xml.owned(domain.XMLDesc(0))
+    if own is None:
+        raise ServerMissing(f"the domain {domain.name()} is not ours")
+    return own
+
+
+def library_error() -> type[Exception]:
+    """Return the class of libvirt's own errors."""
+    import libvirt
+
+    error: type[Exception] = libvirt.libvirtError
+    return error
 
 
 def was_never_started(domain: Any) -> bool:
