@@ -31,6 +31,10 @@ from xenci.lab.paths import LabPaths
 from xenci.lab.settings import CONFIGS
 from xenci.services.engine import defer
 from xenci.services.listener import keep
+from xenci.simulate.engine import simulate
+from xenci.simulate.installation import Scenario, assumed
+from xenci.simulate.stream import read
+from xenci.simulate.traffic import Assumptions, generate
 from xenci.store import schema
 from xenci.store.database import Database
 from xenci.store.embedded import Cluster
@@ -60,7 +64,7 @@ def main() -> None:
         table.add_column(column, justify="right" if column in ("xenci", "the least", "ratio") else "left")
     with tempfile.TemporaryDirectory(prefix="xenci-bench-", dir="/var/tmp") as folder:
         Path(folder).chmod(0o755)
-        for measured in (events(), streams(), *rows(Path(folder)), sweeps(Path(folder)), trees(Path(folder))):
+        for measured in (events(), streams(), week(), *rows(Path(folder)), sweeps(Path(folder)), trees(Path(folder))):
             table.add_row(
                 measured.what,
                 _rate(measured, measured.ours),
@@ -109,6 +113,20 @@ def streams() -> Measured:
         ours=_median(follow),
         least=_median(lambda: ByteStreamToStreamResult(io.BytesIO(stream)).run(Reader())),
         least_is="subunit's reader, the whole file at once",
+    )
+
+
+def week() -> Measured:
+    """A synthetic week of Nova with 25 nodes, by the real rules on a virtual clock."""
+    lines = list(generate(Assumptions(seed=1)))
+    traffic, there = read(lines), assumed()
+    return Measured(
+        what="weeks simulated with 25 nodes",
+        unit="week",
+        count=1,
+        ours=_median(lambda: simulate(traffic.events, there, Scenario(nodes=25))),
+        least=_median(lambda: [json.loads(line) for line in lines]),
+        least_is=f"json.loads of its {len(lines)} events",
     )
 
 

@@ -43,13 +43,13 @@ providers:
     failure_domain: here
     network: n
     max_servers: 2
-    labels: [{{name: xen, image: xen, flavor: v}}]
+    labels: [{{name: xen, image: xen, flavor: v, price_per_hour: 0.07}}]
   - name: cb
     cloud: cb
     failure_domain: here
     network: n
     max_servers: 2
-    labels: [{{name: xen, image: xen, flavor: v}}]
+    labels: [{{name: xen, image: xen, flavor: v, price_per_hour: 0.07}}]
 labels:
   - {{name: xen, min_ready: 1, max_nodes: 4, true_size: "3 GB and 1 vCPU, emulated"}}
 jobs:
@@ -161,7 +161,7 @@ class Sample:
             address="127.153.0.10", facts={"xen_version": "4.17.5", "libvirt_version": "9.0.0"} if ready else {},
             build_id=build.id if build else None, created_at=self.minutes(ago), active_at=self.minutes(ago - 1),
             ready_at=self.minutes(ago - 2) if ready else None, state_at=self.minutes(2),
-            deleted_at=self.now if state == "deleted" else None,
+            deleted_at=self.minutes(max(ago - 11, 0)) if state == "deleted" else None,
         )  # fmt: skip
         self.session.add(row)
         self.session.flush()

@@ -84,6 +84,7 @@ def paths(world: World) -> dict[str, str]:
         "trends": "/trends",
         "nodes": "/nodes",
         "login": "/login",
+        "cost": "/cost",
         "health": "/health",
     }
 

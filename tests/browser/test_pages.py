@@ -37,6 +37,7 @@ PAGES = (
     "/events?view=found",
     "/trends",
     "/nodes",
+    "/cost",
     "/health",
 )
 

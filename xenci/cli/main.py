@@ -10,7 +10,23 @@ import typer
 from sqlalchemy.exc import DataError, SQLAlchemyError
 
 from xenci import __version__
-from xenci.cli import autohold, build, change, config, db, doctor, event, lab, node, pool, report, serve, token
+from xenci.cli import (
+    autohold,
+    build,
+    change,
+    config,
+    cost,
+    db,
+    doctor,
+    event,
+    lab,
+    node,
+    pool,
+    report,
+    serve,
+    simulate,
+    token,
+)
 from xenci.cli.terminal import EXIT_FAULT, EXIT_TEMPORARY, EXIT_USE, exit_code, tell
 from xenci.errors import Permanent, Temporary, XenciError
 
@@ -30,6 +46,8 @@ for name, module in {
     "autohold": autohold,
     "token": token,
     "report": report,
+    "cost": cost,
+    "simulate": simulate,
     "config": config,
     "db": db,
     "lab": lab,

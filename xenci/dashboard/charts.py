@@ -68,12 +68,18 @@ def curve(values: Sequence[float | None], *, low: float, high: float, steps: int
 
 def stacked(days: Sequence[Day]) -> tuple[int, list[Piece]]:
     """Return the greatest number of builds on a day, and the pieces of the bars: passed at the bottom."""
-    most = max((sum(number for _, number in _parts(day)) for day in days), default=0)
+    most, pieces = bars([_parts(day) for day in days])
+    return int(most), pieces
+
+
+def bars(columns: Sequence[Sequence[tuple[str, float]]]) -> tuple[float, list[Piece]]:
+    """Return the greatest sum of a column, and the pieces of the bars, the first of each column at the bottom."""
+    most = max((sum(number for _, number in column) for column in columns), default=0)
     pieces: list[Piece] = []
-    width = 100 / max(1, len(days))
-    for i, day in enumerate(days):
+    width = 100 / max(1, len(columns))
+    for i, column in enumerate(columns):
         top = 100.0
-        for kind, number in _parts(day):
+        for kind, number in column:
             if not number:
                 continue
             height = 100 * number / most
@@ -90,6 +96,6 @@ def stacked(days: Sequence[Day]) -> tuple[int, list[Piece]]:
     return most, pieces
 
 
-def _parts(day: Day) -> list[tuple[str, int]]:
+def _parts(day: Day) -> list[tuple[str, float]]:
     counts = day.counts
     return [("passed", counts.passed), ("change", counts.change), ("infra", counts.infra), ("unknown", counts.unknown)]

@@ -40,6 +40,11 @@ def size(value: int) -> str:
     raise AssertionError("unreachable")
 
 
+def money(value: float | None, currency: str = "") -> str:
+    """`1,204.50`, `USD 1,204.50`, `no price` for None."""
+    return "no price" if value is None else f"{currency} {value:,.2f}".lstrip()
+
+
 def duration(value: timedelta | float | None) -> str:
     """`31 ms`, `2.4 s`, `82 s`, `3 min 41 s`, `2 h 15 min`, `4 days`; a dash for None."""
     if value is None:

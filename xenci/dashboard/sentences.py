@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from xenci.dashboard.formats import count, number
+from xenci.dashboard.formats import count, money, number
 from xenci.dashboard.queries_builds import TestCounts
 from xenci.dashboard.tones import state_of
 from xenci.model.build import BuildsetState, BuildState, ReportState
 from xenci.model.outcome import Fault, Result
+from xenci.rules.cost_forecast import METHOD, Forecast
 from xenci.rules.readiness import count_met
 from xenci.rules.readiness_facts import CriterionState, Status
 from xenci.rules.statistics import Rate
@@ -121,6 +122,22 @@ def of_trends(rate: Rate) -> Opening:
     return Opening(
         tone="good", word="", sentence=f"{100 * rate.share:.1f} % of judged builds passed.", small=small, now=""
     )
+
+
+def of_cost(told: Forecast, currency: str, *, has_price: bool) -> Opening:
+    """Return the opening of the cost page: what the month is going to cost, against its share of the budget."""
+    month, budget = f"{told.begins:%B}", money(told.budget, currency)
+    small = f"{month} may cost {budget}: its share of the year's budget. Forecast: {METHOD}."
+    if not has_price or told.spent.money is None:
+        sentence = f"What the nodes cost is not known: {money(None)}."
+        return Opening(tone="none", word="No price", sentence=sentence, small=small, now="")
+    spent = money(told.spent.money, currency)
+    if told.expected is None:
+        sentence = f"{month} has cost {spent} so far; there is too little to look at for a forecast."
+    else:
+        sentence = f"{month} has cost {spent} so far and is going to cost about {money(told.expected, currency)}."
+    tone, word = ("bad", "Over the budget") if told.is_over else ("good", "Within the budget")
+    return Opening(tone=tone, word=word, sentence=sentence, small=small, now="")
 
 
 def said(buildset: BuildsetRow) -> str:

@@ -154,6 +154,7 @@ def make_templates() -> jinja2.Environment:
     )
     env.globals.update(
         count=formats.count,
+        money=formats.money,
         versions=formats.versions,
         blame_of=tones.blame_of,
         result_tone=tones.result_tone,

@@ -1,11 +1,11 @@
 """The drivers that there are: one grep finds them all."""
 
 from xenci.config.models import Provider as ProviderSettings
-from xenci.providers import openstack
+from xenci.providers import libvirt, openstack
 from xenci.providers.calls import Calls
 from xenci.providers.port import Driver, Provider
 
-DRIVERS: dict[str, Driver] = {"openstack": openstack}
+DRIVERS: dict[str, Driver] = {"openstack": openstack, "libvirt": libvirt}
 
 
 def open_provider(settings: ProviderSettings, *, system: str, calls: Calls | None = None) -> Provider:

@@ -2,6 +2,7 @@
 
 from xenci.services.advance import advance
 from xenci.services.consider import consider
+from xenci.services.cost import cost
 from xenci.services.dispatch import dispatch
 from xenci.services.engine import Step
 from xenci.services.missed import fetch_missed
@@ -28,5 +29,6 @@ STEPS: dict[str, Step] = {
     "node": advance_node,
     "report": report,
     "tidy": tidy,
+    "cost": cost,
     "webhook": tell_alarms,
 }

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from xenci.model.build import BuildsetState, BuildState, ReportState
 from xenci.model.node import LIVE_STATES, NodeState
 from xenci.services.context import Context
+from xenci.services.cost import EVERY as COST_EVERY
 from xenci.services.engine import nudge
 from xenci.services.repair import repair
 from xenci.services.tidy import EVERY
@@ -59,6 +60,9 @@ def tick(ctx: Context, _row: int = 0) -> None:
         tidied = session.get(HeartRow, "tidy")
         if tidied is None or at - tidied.beat_at > EVERY:
             nudge(session, "tidy")
+        counted = session.get(HeartRow, "cost")
+        if counted is None or at - counted.beat_at > COST_EVERY:
+            nudge(session, "cost")
         passed = (AlarmRow.key.startswith("step:"), AlarmRow.closed_at.is_(None), AlarmRow.seen_at < at - _PASSED)
         session.execute(update(AlarmRow).where(*passed).values(closed_at=at))
         if session.scalar(select(AlarmRow.id).where(AlarmRow.told_at.is_(None)).limit(1)) is not None:

@@ -1,8 +1,10 @@
 """The configuration as frozen models: one class for each noun of the YAML, units and defaults in one place."""
 
 from xenci.config.models.base import Address, Duration, Model, Name, Pattern, parse_duration
+from xenci.config.models.cost import Cost
 from xenci.config.models.gerrit import Gerrit, GerritSsh, Pipeline, Trigger
 from xenci.config.models.jobs import Carry, Job, JobDeadlines, NodeContract
+from xenci.config.models.libvirt import Libvirt, Size
 from xenci.config.models.nodes import Label, NodeDeadlines, Provider, ProviderLabel
 from xenci.config.models.settings import Alarms, Artifacts, Database, Settings, Web
 
@@ -11,6 +13,7 @@ __all__ = [
     "Alarms",
     "Artifacts",
     "Carry",
+    "Cost",
     "Database",
     "Duration",
     "Gerrit",
@@ -18,6 +21,7 @@ __all__ = [
     "Job",
     "JobDeadlines",
     "Label",
+    "Libvirt",
     "Model",
     "Name",
     "NodeContract",
@@ -27,6 +31,7 @@ __all__ = [
     "Provider",
     "ProviderLabel",
     "Settings",
+    "Size",
     "Trigger",
     "Web",
     "parse_duration",

@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import Field, model_validator
 
 from xenci.config.models.base import Duration, Model, Name
+from xenci.config.models.libvirt import Libvirt
 from xenci.model.node import Size
 
 
@@ -17,6 +18,8 @@ class ProviderLabel(Model):
     flavor: str | None = None
     min_ram_gb: float | None = Field(default=None, gt=0)
     min_vcpus: int | None = Field(default=None, ge=1)
+    #: what an hour of such a server costs, from its creation to its deletion; without it nothing is said of cost
+    price_per_hour: float | None = Field(default=None, ge=0)
 
     @model_validator(mode="after")
     def _is_one_flavor(self) -> "ProviderLabel":
@@ -35,9 +38,11 @@ class Provider(Model):
     """One region of one cloud."""
 
     name: Name
-    driver: Literal["openstack"] = "openstack"
-    #: name of the cloud in openstacksdk's clouds.yaml
-    cloud: str
+    driver: Literal["openstack", "libvirt"] = "openstack"
+    #: name of the cloud in openstacksdk's clouds.yaml; of the driver openstack
+    cloud: str = ""
+    #: the machine; of the driver libvirt
+    libvirt: Libvirt | None = None
     #: region, if the cloud has more than one
     region: str | None = None
     #: what this provider shares with others when it fails: Group A asks for two different ones
@@ -60,6 +65,14 @@ class Provider(Model):
     labels: tuple[ProviderLabel, ...]
     #: longest time that one call to the cloud's API may take
     api_timeout: Duration = timedelta(seconds=60)
+
+    @model_validator(mode="after")
+    def _has_what_its_driver_needs(self) -> "Provider":
+        if self.driver == "openstack" and not self.cloud:
+            raise ValueError("cloud is missing: the name of the cloud in clouds.yaml")
+        if (self.driver == "libvirt") != (self.libvirt is not None):
+            raise ValueError("driver: libvirt and the key libvirt (uri, pool, sizes) go together")
+        return self
 
 
 class NodeDeadlines(Model):

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import Field, model_validator
 
 from xenci.config.models.base import Duration, Model, Name
+from xenci.config.models.cost import Cost
 from xenci.config.models.gerrit import Gerrit, Pipeline
 from xenci.config.models.jobs import Job
 from xenci.config.models.nodes import Label, Provider
@@ -73,6 +74,7 @@ class Settings(Model):
     artifacts: Artifacts = Artifacts()
     web: Web
     alarms: Alarms = Alarms()
+    cost: Cost = Cost()
     #: a new installation posts nothing until `xenci report resume`; the lab starts unpaused
     reports_start_paused: bool = True
 
@@ -120,6 +122,16 @@ class Settings(Model):
     @property
     def node_key(self) -> Path:
         return self.node_key_file or self.state_dir / "node_key"
+
+    @property
+    def prices(self) -> dict[tuple[str, str], float]:
+        """What an hour costs by provider and label, of those that have a price."""
+        return {
+            (provider.name, entry.name): entry.price_per_hour
+            for provider in self.providers
+            for entry in provider.labels
+            if entry.price_per_hour is not None
+        }
 
     def job(self, name: str) -> Job:
         """Return the job of this name. Raises KeyError."""

@@ -1,13 +1,14 @@
 """A few figures for Prometheus, written by hand: a registry of counters would forget at each restart what rows know."""
 
 from collections.abc import Iterable
+from datetime import datetime
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from xenci.dashboard import hearts, metrics_nodes, queries_builds, queries_events, queries_health
+from xenci.dashboard import hearts, metrics_nodes, queries_builds, queries_cost, queries_events, queries_health
 from xenci.dashboard.metrics_nodes import Figure, Samples
 from xenci.dashboard.pages.health import disk_of
 from xenci.dashboard.site import Site, site_of
@@ -51,6 +52,29 @@ def _figures(site: Site, session: Session) -> Iterable[Figure]:
     ages = [({"loop": b.name}, (now - b.beat_at).total_seconds()) for b in beats if b.beat_at is not None]
     yield "heart_age_seconds", "gauge", "Age of the last sign of life of the loops that must live.", ages
     yield "disk_free_bytes", "gauge", "Free space where logs are kept.", [({}, disk_of(site).free_gb * 1e9)]
+    yield from _cost(site, session, now)
+
+
+def _cost(site: Site, session: Session, now: datetime) -> Iterable[tuple[str, str, str, Samples]]:
+    """What is not known, as nobody told a price, has no sample; never 0."""
+    found = queries_cost.costs_of(session, site.settings, now, days=1)
+    in_ = {"currency": found.currency}
+    told = found.forecast
+    kinds = [
+        ({**in_, "provider": k.provider, "label": k.label}, k.whole.money)
+        for k in found.kinds
+        if k.whole.money is not None
+    ]
+    yield "cost_today", "gauge", "What the nodes have cost since midnight UTC.", kinds
+    yield "cost_month", "gauge", "What the nodes have cost this month.", _known(in_, told.spent.money)
+    yield "cost_month_forecast", "gauge", "What the month is going to cost.", _known(in_, told.expected)
+    yield "cost_month_budget", "gauge", "The month's share of the year's budget.", _known(in_, told.budget)
+    hours = [({"provider": k.provider, "label": k.label}, k.whole.unpriced) for k in found.kinds]
+    yield "cost_unpriced_hours_today", "gauge", "Node hours without a price since midnight UTC.", hours
+
+
+def _known(labels: dict[str, str], value: float | None) -> Samples:
+    return [] if value is None else [(labels, value)]
 
 
 def _ended(session: Session) -> Samples:
