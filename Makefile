@@ -11,7 +11,7 @@ FAST := not lab and not xen and not browser
 WORKERS := $(shell expr 2 \* $$(nproc))
 # their files are in memory where there is room; only those of tests that failed are kept
 MEMORY := $(shell [ -w /dev/shm ] && [ $$(df --output=avail /dev/shm | tail -1) -gt 2000000 ] && echo /dev/shm || echo /tmp)
-FAST_RUN = env PYTEST_DEBUG_TEMPROOT=$(MEMORY) $(BIN)/python -m pytest -q -n auto --ignore=tests/lab \
+FAST_RUN = env PYTEST_DEBUG_TEMPROOT=$(MEMORY) $(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal --ignore=tests/lab \
 	-o tmp_path_retention_policy=failed -o tmp_path_retention_count=1 -m "$(FAST)"
 export MALLOC_ARENA_MAX := 2
 # compiled modules are kept: without, each of the tests' workers compiles all of them anew, a second for each
@@ -33,7 +33,7 @@ test: $(VENV)/made $(VENV)/tests system-lab ## run every test, the whole loop in
 	@$(SUDO) $(BIN)/python -m pytest --durations=15 -m "not ($(FAST))"
 
 test-fast: $(VENV)/made $(VENV)/tests ## run the tests that need neither lab nor browser
-	@$(FAST_RUN) --hypothesis-profile=quick -n $(WORKERS) --dist worksteal
+	@$(FAST_RUN) --hypothesis-profile=quick
 
 check: $(VENV)/made $(VENV)/tests ## ruff, mypy, import contracts, fast tests
 	@$(BIN)/ruff check .
