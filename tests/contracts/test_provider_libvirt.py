@@ -105,6 +105,7 @@ def cloud(host: Any, tmp_path: Path) -> Cloud:
         silent=opened(settings("qemu+tcp://127.0.0.1:9/system"), "silent"),
         abandon=abandon(host),
         at=host,
+        copying="active",
         set_quota=set_quota,
         wait=wait,
     )
@@ -266,3 +267,9 @@ def test_each_call_of_the_port_is_counted_once(cloud: Cloud) -> None:
     counted.list()
     counted.list()
     assert calls.take() == {Call("here", "list", "libvirt"): 2}
+
+
+@pytest.mark.parametrize("key", ["availability_zones", "security_groups", "more_networks"])
+def test_what_only_a_cloud_has_is_refused_in_the_configuration(key: str) -> None:
+    with pytest.raises(ValueError, match=f"{key}: a provider of the driver libvirt has no such thing"):
+        settings(**{key: ("one",)})

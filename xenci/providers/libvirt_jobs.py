@@ -36,7 +36,7 @@ def backup_succeeded(domain: Any, path: str) -> bool | None:
     told = domain.jobStats(kept)
     is_backup = told.get("operation") == libvirt.VIR_DOMAIN_JOB_OPERATION_BACKUP
     is_completed = told.get("type") == libvirt.VIR_DOMAIN_JOB_COMPLETED
-    return bool(is_backup and is_completed and told.get(libvirt.VIR_DOMAIN_JOB_SUCCESS, True))
+    return bool(is_backup and is_completed and told.get(libvirt.VIR_DOMAIN_JOB_SUCCESS))
 
 
 def abort_backup(domain: Any, path: str) -> None:
