@@ -135,3 +135,15 @@ def test_a_server_that_is_off_has_its_disk_copied_by_the_pool(cloud: Machine, jo
     made = make(cloud)
     cloud.at.lookupByUUIDString(made.id).destroy()
     assert (ask(cloud, made.id).status, jobs.begun) == ("active", [])
+
+
+def test_an_image_whose_record_is_gone_is_left_over_when_no_node_begins_as_it_any_more(cloud: Machine) -> None:
+    made = make(cloud)
+    kept = cloud.at.lookupByUUIDString(ask(cloud, made.id).id)
+    file = f"{kept.name()}.qcow2"
+    node = cloud.create("contract-node-000002", image=NAME)
+    kept.undefine()
+    assert cloud.provider.images() == []
+    assert file not in {one.id for one in cloud.provider.leftovers(set())}
+    cloud.provider.delete(node.id)
+    assert file in {one.id for one in cloud.provider.leftovers(set()) if one.server_id is None}

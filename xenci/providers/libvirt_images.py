@@ -42,10 +42,7 @@ class Store:
         return [records.image_of(kept, record, self._provider) for kept, record in self._settled()]
 
     def base(self, name: str) -> Any:
-        """Return the volume of an image: a file of the pool, or else the newest whole one of ours. Raises WrongSetup.
-
-        Raises WrongSetup.
-        """
+        """Return an image's volume: a file of the pool, or else the newest whole one of ours. Raises WrongSetup."""
         found = self._pool.image(name)
         if found is not None:
             return found
@@ -137,7 +134,7 @@ class Store:
             with dom.ignored("VIR_ERR_NO_DOMAIN"):
                 jobs.abort_backup(self._at.lookupByUUIDString(record.source), self._pool.path_of(file))
         self._pool.refresh()
-        if file in self._pool.backings(lambda _: True):
+        if file in self._pool.backings():
             raise Temporary(f"provider {self._provider}: {record.name}", brief="A node's disk begins as this image")
         self._pool.remove_file(file)
         with dom.ignored("VIR_ERR_NO_DOMAIN"):

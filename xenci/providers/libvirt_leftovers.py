@@ -1,7 +1,7 @@
 """Files of the pool that were made for a domain of ours: disks and consoles, which may have outlived it.
 
-Ours is what has a name that we gave it (`libvirt_marks.py`). What a domain of somebody else uses, or a disk of
-somebody else begins as, is left alone even then.
+Ours is what has a name that we gave it (`libvirt_marks.py`). What another domain uses, or another disk begins as, is
+left alone even then.
 """
 
 from typing import Any
@@ -23,18 +23,18 @@ def files(at: Any, pool: Pool, system: str) -> list[Leftover]:
         return []
     owners: dict[str, str] = {}
     records: set[str] = set()
-    foreign = pool.backings(lambda name: not is_file_of(system, name))
+    used = pool.backings()
     for domain, described in dom.domains(at):
         name = domain.name()
         if record_of(described) is not None:
             records.add(name)
             continue
         owners[name] = domain.UUIDString()
-        foreign |= {used for used in xml.files_of(described) if owner_of(used) != name}
+        used |= {file for file in xml.files_of(described) if owner_of(file) != name}
     return [
         Leftover(kind=Kind.VOLUME, id=name, name=name, server_id=owners.get(owner_of(name)))
         for name in names
-        if owner_of(name) not in records and name not in foreign
+        if owner_of(name) not in records and name not in used
     ]
 
 

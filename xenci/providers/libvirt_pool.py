@@ -1,7 +1,6 @@
 """A folder of disks, as libvirt's storage pool: images by name, a disk and a console file for each node."""
 
 import os
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -67,13 +66,9 @@ class Pool:
         names = (volume.name() for volume in self.volumes())
         return [name.removesuffix(".qcow2") for name in names if not name.endswith(".console")]
 
-    def backings(self, is_wanted: Callable[[str], bool]) -> set[str]:
-        """Return the names of the files that others begin as; others are those that are wanted by their names."""
-        found = set()
-        for volume in self.volumes():
-            if is_wanted(volume.name()):
-                found.add(Path(xml.backing_of(volume.XMLDesc(0))).name)
-        return found - {""}
+    def backings(self) -> set[str]:
+        """Return the names of the files that other volumes begin as."""
+        return {Path(xml.backing_of(volume.XMLDesc(0))).name for volume in self.volumes()} - {""}
 
     def copy(self, name: str, target: str) -> None:
         """Copy a disk to a new one that needs no other; it may take minutes."""
