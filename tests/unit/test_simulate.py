@@ -294,6 +294,8 @@ def test_the_command_line_simulates_what_it_generated(tmp_path: Path) -> None:
     assert by_file == json.loads(call(*few, "--nodes", "2..3", "--json"))
     assert [row["nodes"] for row in by_file["rows"]] == [2, 3]
     assert by_file["rows"][0]["cost"] is None
+    configured = json.loads(call(*few, "--nodes", "2", "--config", str(CONFIG), "--json"))
+    assert configured["least_shares"] == {one.name: one.least_share for one in load(CONFIG).providers}
     words = call(*few, "--nodes", "3", "--price", "0.5")
     assert "every rate is an assumption, none was measured" in words
     assert "nodes are enough" in words
