@@ -33,12 +33,8 @@ class Cloud:
     set_quota: Callable[[int], None]
     #: waits until a condition holds, the cloud moving on
     wait: Callable[[Callable[[], bool]], None]
-    #: a provider of the same cloud whose servers get floating IPs
-    floating: Provider
     #: deletes a server as somebody else would, so that what it had is left over
     abandon: Callable[[str], None]
-    #: makes a marked port that belongs to no server; returns its id
-    put_port: Callable[[str], str]
     image: str = "standin"
     flavor: str = "small"
     zone: str = "nova"
@@ -54,6 +50,16 @@ class Cloud:
 
     def listed(self, name: str) -> list[Server]:
         return [server for server in self.provider.list() if server.name == name]
+
+
+@dataclass(kw_only=True)
+class Networked(Cloud):
+    """A cloud that has ports, floating IPs and key pairs."""
+
+    #: a provider of the same cloud whose servers get floating IPs
+    floating: Provider
+    #: makes a marked port that belongs to no server; returns its id
+    put_port: Callable[[str], str]
 
 
 def held(provider: Provider) -> set[tuple[Kind, str]]:
@@ -90,8 +96,9 @@ class ProviderContract:
 
     def test_what_is_written_on_a_server_stands_in_the_list_beside_what_was_there(self, cloud: Cloud) -> None:
         made = cloud.create(self.NAMES[0], is_first=True, zone=cloud.zone)
-        with pytest.raises(Temporary):
-            cloud.provider.mark(made.id, {"xenci_build": "7"})
+        if made.status != "ACTIVE":
+            with pytest.raises(Temporary):
+                cloud.provider.mark(made.id, {"xenci_build": "7"})
         cloud.wait(lambda: cloud.listed(self.NAMES[0])[0].status == "ACTIVE")
         cloud.provider.mark(made.id, {"xenci_build": "7"})
         cloud.provider.mark(made.id, {"xenci_build": "8"})
@@ -126,35 +133,6 @@ class ProviderContract:
         cloud.provider.delete_image(image.id)
         with pytest.raises(ServerMissing):
             cloud.provider.snapshot("00000000-0000-0000-0000-000000000000", name="none", properties={})
-
-    def test_a_floating_ip_is_given_once_and_goes_with_its_server(self, cloud: Cloud) -> None:
-        made = cloud.create(self.NAMES[0], by=cloud.floating)
-        cloud.wait(lambda: cloud.listed(self.NAMES[0])[0].status == "ACTIVE")
-        for _ in range(2):
-            cloud.floating.give_address(made.id)
-        cloud.wait(lambda: bool(next(s for s in cloud.floating.list() if s.id == made.id).address))
-        ips = [one for one in cloud.floating.leftovers(set()) if one.kind is Kind.FLOATING_IP]
-        assert [one.server_id for one in ips] == [made.id]
-        assert not [key for key in held(cloud.other) if key[0] is Kind.FLOATING_IP]
-        cloud.floating.delete(made.id)
-        cloud.wait(lambda: not [key for key in held(cloud.floating) if key[0] is Kind.FLOATING_IP])
-
-    def test_what_is_left_of_a_server_is_told_and_can_be_deleted(self, cloud: Cloud) -> None:
-        made = cloud.create(self.NAMES[0], by=cloud.floating)
-        cloud.wait(lambda: cloud.listed(self.NAMES[0])[0].status == "ACTIVE")
-        cloud.floating.give_address(made.id)
-        port = cloud.put_port(made.id)
-        cloud.abandon(made.id)
-        cloud.wait(lambda: not cloud.listed(self.NAMES[0]))
-        left = {one.kind: one for one in cloud.provider.leftovers(set())}
-        assert left[Kind.PORT].id == port
-        assert left[Kind.FLOATING_IP].server_id == made.id
-        assert left[Kind.KEYPAIR].id == keypair_name(cloud.system, PUBLIC_KEY)
-        assert not held(cloud.other) & {(one.kind, one.id) for one in left.values()}
-        for one in left.values():
-            cloud.provider.delete_leftover(one)
-            cloud.provider.delete_leftover(one)
-        assert held(cloud.provider) == set()
 
     def test_a_server_that_fails_says_why(self, cloud: Cloud) -> None:
         cloud.create(self.NAMES[0], extra=BROKEN)
@@ -202,3 +180,36 @@ class ProviderContract:
     def test_a_cloud_that_does_not_answer_is_down_for_now(self, cloud: Cloud) -> None:
         with pytest.raises(ApiDown):
             cloud.silent.list()
+
+
+class NetworkedContract(ProviderContract):
+    """What a cloud keeps besides, as it holds more of a server than the server."""
+
+    def test_a_floating_ip_is_given_once_and_goes_with_its_server(self, cloud: Networked) -> None:
+        made = cloud.create(self.NAMES[0], by=cloud.floating)
+        cloud.wait(lambda: cloud.listed(self.NAMES[0])[0].status == "ACTIVE")
+        for _ in range(2):
+            cloud.floating.give_address(made.id)
+        cloud.wait(lambda: bool(next(s for s in cloud.floating.list() if s.id == made.id).address))
+        ips = [one for one in cloud.floating.leftovers(set()) if one.kind is Kind.FLOATING_IP]
+        assert [one.server_id for one in ips] == [made.id]
+        assert not [key for key in held(cloud.other) if key[0] is Kind.FLOATING_IP]
+        cloud.floating.delete(made.id)
+        cloud.wait(lambda: not [key for key in held(cloud.floating) if key[0] is Kind.FLOATING_IP])
+
+    def test_what_is_left_of_a_server_is_told_and_can_be_deleted(self, cloud: Networked) -> None:
+        made = cloud.create(self.NAMES[0], by=cloud.floating)
+        cloud.wait(lambda: cloud.listed(self.NAMES[0])[0].status == "ACTIVE")
+        cloud.floating.give_address(made.id)
+        port = cloud.put_port(made.id)
+        cloud.abandon(made.id)
+        cloud.wait(lambda: not cloud.listed(self.NAMES[0]))
+        left = {one.kind: one for one in cloud.provider.leftovers(set())}
+        assert left[Kind.PORT].id == port
+        assert left[Kind.FLOATING_IP].server_id == made.id
+        assert left[Kind.KEYPAIR].id == keypair_name(cloud.system, PUBLIC_KEY)
+        assert not held(cloud.other) & {(one.kind, one.id) for one in left.values()}
+        for one in left.values():
+            cloud.provider.delete_leftover(one)
+            cloud.provider.delete_leftover(one)
+        assert held(cloud.provider) == set()

@@ -5,14 +5,14 @@ from collections.abc import Callable
 import pytest
 
 from tests.contracts.fake_cloud import FakeCloud
-from tests.contracts.provider_contract import Cloud, ProviderContract
+from tests.contracts.provider_contract import Networked, NetworkedContract
 from xenci.model.leftover import Kind
 from xenci.providers.port import ApiDown, WrongSetup
 
 
-class TestFakeCloud(ProviderContract):
+class TestFakeCloud(NetworkedContract):
     @pytest.fixture
-    def cloud(self, request: pytest.FixtureRequest) -> Cloud:
+    def cloud(self, request: pytest.FixtureRequest) -> Networked:
         ours, other, refused, silent = (FakeCloud(system=name) for name in ("contract", "other", "refused", "silent"))
         other.servers, other.snapshots, other.things = ours.servers, ours.snapshots, ours.things
         refused.down = WrongSetup("401", remedy="look at the password")
@@ -33,7 +33,7 @@ class TestFakeCloud(ProviderContract):
 
         # the fake gives floating IPs to whoever asks, the real one to whom the configuration says so
         ours.has_floating = "floating" in request.node.name or "left_of" in request.node.name
-        return Cloud(
+        return Networked(
             provider=ours,
             other=other,
             refused=refused,

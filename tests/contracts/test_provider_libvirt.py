@@ -10,18 +10,22 @@ import libvirt
 import pytest
 
 from tests.contracts.fake_cloud import HOST_KEY
-from tests.contracts.provider_contract import BROKEN, PUBLIC_KEY, Cloud, ProviderContract
+from tests.contracts.libvirt_contract import POOL, LibvirtContract, abandon
+from tests.contracts.libvirt_contract import Machine as Cloud
+from tests.contracts.provider_contract import BROKEN, PUBLIC_KEY
 from xenci.config.models import Libvirt as Machine
 from xenci.config.models import Provider as ProviderSettings
 from xenci.config.models import ProviderLabel, Size
 from xenci.errors import Permanent
+from xenci.model import node as model
 from xenci.model.node import Server
 from xenci.providers import libvirt as driver
 from xenci.providers import libvirt_xml as xml
+from xenci.providers.calls import Call, Calls
+from xenci.providers.libvirt_connection import Connection
 from xenci.providers.port import ApiDown, NoCapacity, ServerMissing, WrongSetup
 from xenci.providers.registry import open_provider
 
-POOL = "xenci-contract"
 URI = "test:///default"
 
 
@@ -36,8 +40,16 @@ class WhereSomeFail(driver.Libvirt):
         super()._start(domain)
 
 
+def opened(given: ProviderSettings, system: str, kind: type[driver.Libvirt] = driver.Libvirt) -> driver.Libvirt:
+    return kind(given, system=system, calls=Calls())
+
+
 def settings(uri: str = URI, **more: Any) -> ProviderSettings:
-    sizes = (Size(name="small", ram_mb=256, vcpus=1), Size(name="huge", ram_mb=4096, vcpus=4, disk_gb=2))
+    sizes = (
+        Size(name="huge", ram_mb=4096, vcpus=4, disk_gb=2),
+        Size(name="small", ram_mb=256, vcpus=1),
+        Size(name="medium", ram_mb=512, vcpus=1),
+    )
     values: dict[str, Any] = {
         "name": "here",
         "driver": "libvirt",
@@ -74,7 +86,7 @@ def host(tmp_path: Path) -> Iterator[Any]:
 def cloud(host: Any, tmp_path: Path) -> Cloud:
     locked = tmp_path / "locked.xml"
     locked.write_text("<node><auth><user password='other'>somebody</user></auth></node>")
-    ours = WhereSomeFail(settings(), system="contract")
+    ours = opened(settings(), "contract", WhereSomeFail)
 
     def set_quota(servers: int) -> None:
         ours._settings = settings(max_servers=servers)
@@ -88,9 +100,12 @@ def cloud(host: Any, tmp_path: Path) -> Cloud:
 
     return Cloud(
         provider=ours,
-        other=WhereSomeFail(settings(), system="other"),
-        refused=driver.Libvirt(settings(f"test://{locked}"), system="refused"),
-        silent=driver.Libvirt(settings("qemu+tcp://127.0.0.1:9/system"), system="silent"),
+        other=opened(settings(), "other", WhereSomeFail),
+        refused=opened(settings(f"test://{locked}"), "refused"),
+        silent=opened(settings("qemu+tcp://127.0.0.1:9/system"), "silent"),
+        abandon=abandon(host),
+        at=host,
+        copying="active",
         set_quota=set_quota,
         wait=wait,
     )
@@ -104,7 +119,7 @@ def make(cloud: Cloud, **more: Any) -> Server:
     return cloud.create("contract-node-000001", **more)
 
 
-class TestLibvirt(ProviderContract):
+class TestLibvirt(LibvirtContract):
     @pytest.fixture
     def cloud(self, cloud: Cloud) -> Cloud:
         return cloud
@@ -137,6 +152,8 @@ def test_a_node_has_the_public_key_and_the_size_that_were_asked_for(cloud: Cloud
     told = host.lookupByUUIDString(made.id).XMLDesc(0)
     assert f"<entry name='{xml.KEY_FILE}'>{PUBLIC_KEY}</entry>" in told
     assert (xml.memory_mb(told), xml.vcpus(told)) == (256, 1)
+    by_size = cloud.create("contract-node-000002", flavor=model.Size(ram_gb=0.4, vcpus=1))
+    assert xml.memory_mb(host.lookupByUUIDString(by_size.id).XMLDesc(0)) == 512
 
 
 def test_a_create_that_died_before_the_start_is_gone_on_with(
@@ -192,7 +209,7 @@ def test_more_memory_than_the_machine_has_is_no_capacity(cloud: Cloud, host: Any
 
 def test_everything_that_the_configuration_names_and_is_not_there_is_told_at_once(host: Any) -> None:
     labels = (ProviderLabel(name="small", image="standing", flavor="smal"),)
-    wrong = driver.Libvirt(settings(network="defaultt", labels=labels), system="contract")
+    wrong = opened(settings(network="defaultt", labels=labels), "contract")
     with pytest.raises(WrongSetup) as caught:
         wrong.check()
     for name in ("'standin'", "'small'", "'default'"):
@@ -202,7 +219,7 @@ def test_everything_that_the_configuration_names_and_is_not_there_is_told_at_onc
 def test_no_pool_and_no_domain_are_told(cloud: Cloud, host: Any) -> None:
     machine = settings().libvirt
     assert machine is not None
-    lost = driver.Libvirt(settings(libvirt=machine.model_copy(update={"pool": "xenci"})), system="contract")
+    lost = opened(settings(libvirt=machine.model_copy(update={"pool": "xenci"})), "contract")
     with pytest.raises(Permanent, match="no storage pool of this name"):
         lost.check()
     for server in ("00000000-f6a4-8304-79aa-97f2502e193f", host.lookupByName("test").UUIDString()):
@@ -218,12 +235,9 @@ def test_the_same_node_asked_for_by_many_at_once_is_one_domain(cloud: Cloud, hos
     assert len(volumes(host)) == 2
 
 
-def test_a_domain_that_another_step_defined_a_moment_before_is_the_node(
-    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_domain_that_another_step_defined_a_moment_before_is_the_node(cloud: Cloud) -> None:
     made = make(cloud)
-    monkeypatch.setattr(cloud.provider, "_find", lambda *_: None)
-    assert make(cloud).id == made.id
+    assert make(cloud, is_first=True).id == made.id
     assert len(cloud.provider.list()) == 1
 
 
@@ -231,17 +245,31 @@ def test_a_call_that_hangs_ends_and_the_next_one_has_a_connection_of_its_own(
     cloud: Cloud, host: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hangs = threading.Event()
-    slow = driver.Libvirt(settings(api_timeout="0.05s"), system="contract")
+    slow = Connection(settings(api_timeout="0.05s"), URI, Calls())
     with monkeypatch.context() as patch:
-        patch.setattr(slow, "_connect", lambda: hangs.wait(30))
+        patch.setattr(slow, "open", lambda: hangs.wait(30))
         with pytest.raises(ApiDown, match=r"no answer within 0.05 s"):
-            slow.list()
+            slow.call("list", "domains", lambda _: [])
     hangs.set()
     slow._settings = settings()
-    assert slow.list() == []
+    assert "test" in slow.call("list", "domains", lambda at: [one.name() for one in at.listAllDomains()])
 
 
 def test_a_machine_needs_its_key_and_a_cloud_its_name() -> None:
     for raw in ({"libvirt": None}, {"driver": "openstack"}, {"driver": "openstack", "libvirt": None}):
         with pytest.raises(ValueError, match=r"cloud is missing|go together"):
             settings(**raw)
+
+
+def test_each_call_of_the_port_is_counted_once(cloud: Cloud) -> None:
+    calls = Calls()
+    counted = open_provider(settings(), system="contract", calls=calls)
+    counted.list()
+    counted.list()
+    assert calls.take() == {Call("here", "list", "libvirt"): 2}
+
+
+@pytest.mark.parametrize("key", ["availability_zones", "security_groups", "more_networks"])
+def test_what_only_a_cloud_has_is_refused_in_the_configuration(key: str) -> None:
+    with pytest.raises(ValueError, match=f"{key}: a provider of the driver libvirt has no such thing"):
+        settings(**{key: ("one",)})

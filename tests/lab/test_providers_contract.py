@@ -11,7 +11,7 @@ import pytest
 import yaml
 from openstack.connection import Connection
 
-from tests.contracts.provider_contract import Cloud, ProviderContract
+from tests.contracts.provider_contract import Networked, NetworkedContract
 from xenci.config.models import Provider as ProviderSettings
 from xenci.config.models import ProviderLabel
 from xenci.lab.paths import LabPaths
@@ -90,11 +90,11 @@ def clouds_yaml(lab: LabPaths, tmp_path_factory: pytest.TempPathFactory) -> Path
     return path
 
 
-class TestRealCloud(ProviderContract):
+class TestRealCloud(NetworkedContract):
     @pytest.fixture
     def cloud(
         self, clouds_yaml: Path, admin: Callable[[int], None], monkeypatch: pytest.MonkeyPatch
-    ) -> Iterator[Cloud]:
+    ) -> Iterator[Networked]:
         monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(clouds_yaml))
         ours, other = provider("ca-demo"), provider("ca-demo", "other")
         clear(ours, other)
@@ -105,7 +105,7 @@ class TestRealCloud(ProviderContract):
             description = f"xenci_system=contract xenci_server={server_id}"
             return str(cloud.network.create_port(network_id=network, description=description).id)
 
-        yield Cloud(
+        yield Networked(
             provider=ours,
             other=other,
             refused=provider("refused"),

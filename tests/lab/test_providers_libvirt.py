@@ -13,15 +13,15 @@ from typing import Any
 import libvirt
 import pytest
 
-from tests.contracts.provider_contract import Cloud, ProviderContract
-from tests.contracts.test_provider_libvirt import POOL, WhereSomeFail, settings
+from tests.contracts.libvirt_contract import POOL, LibvirtContract, abandon
+from tests.contracts.libvirt_contract import Machine as Cloud
+from tests.contracts.test_provider_libvirt import WhereSomeFail, opened, settings
 from xenci.config.models import Libvirt as Machine
 from xenci.config.models import Provider as ProviderSettings
 from xenci.config.models import ProviderLabel, Size
 from xenci.lab import images
 from xenci.lab.paths import LabPaths
 from xenci.model.node import Server
-from xenci.providers import libvirt as driver
 
 SCRIPTS = Path(__file__).parent / "libvirtd"
 #: longest wait for a guest that is emulated on a busy machine; seconds
@@ -72,7 +72,7 @@ def uri(daemon: tuple[Path, int]) -> str:
 
 
 def machine(uri: str, **more: Any) -> ProviderSettings:
-    sizes = (Size(name="small", ram_mb=256, vcpus=1),)
+    sizes = (Size(name="small", ram_mb=256, vcpus=1), Size(name="medium", ram_mb=512, vcpus=1))
     labels = (ProviderLabel(name="small", image="mini", flavor="small"),)
     real = Machine(uri=uri, pool=POOL, sizes=sizes, machine="qemu")
     return settings(uri, **({"network": "lab", "libvirt": real, "labels": labels, "api_timeout": "60s"} | more))
@@ -82,7 +82,9 @@ def machine(uri: str, **more: Any) -> ProviderSettings:
 def cloud(uri: str, daemon: tuple[Path, int], tmp_path: Path) -> Iterator[Cloud]:
     locked = tmp_path / "locked.xml"
     locked.write_text("<node><auth><user password='other'>somebody</user></auth></node>")
-    ours, other = (WhereSomeFail(machine(uri), system=name) for name in ("contract", "other"))
+    ours, other = (opened(machine(uri), name, WhereSomeFail) for name in ("contract", "other"))
+
+    at = libvirt.open(uri)
 
     def set_quota(servers: int) -> None:
         ours._settings = machine(uri, max_servers=servers)
@@ -90,8 +92,10 @@ def cloud(uri: str, daemon: tuple[Path, int], tmp_path: Path) -> Iterator[Cloud]
     yield Cloud(
         provider=ours,
         other=other,
-        refused=driver.Libvirt(machine(f"test://{locked}"), system="refused"),
-        silent=driver.Libvirt(machine("qemu+tcp://127.0.0.1:9/system"), system="silent"),
+        refused=opened(machine(f"test://{locked}"), "refused"),
+        silent=opened(machine("qemu+tcp://127.0.0.1:9/system"), "silent"),
+        abandon=abandon(at),
+        at=at,
         set_quota=set_quota,
         wait=wait,
         image="mini",
@@ -99,10 +103,12 @@ def cloud(uri: str, daemon: tuple[Path, int], tmp_path: Path) -> Iterator[Cloud]
     for one in (ours, other):
         for server in one.list():
             one.delete(server.id)
+        for left in one.leftovers(set()):
+            one.delete_leftover(left)
     assert os.listdir(daemon[0] / "share" / "pool") == ["mini.qcow2"], "disks and consoles go with their nodes"
 
 
-class TestRealLibvirt(ProviderContract):
+class TestRealLibvirt(LibvirtContract):
     @pytest.fixture
     def cloud(self, cloud: Cloud) -> Cloud:
         return cloud

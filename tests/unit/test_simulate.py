@@ -8,22 +8,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from xenci.cli.main import app
+from xenci.config.load import load
 from xenci.model.node import NodeState
 from xenci.simulate.compare import compare
 from xenci.simulate.engine import CannotSimulate, Outcome, World, simulate
 from xenci.simulate.figures import figures
-from xenci.simulate.installation import Installation, Scenario, assumed
+from xenci.simulate.installation import Installation, Scenario, assumed, of_settings
 from xenci.simulate.lengths import Length, WrongLength
 from xenci.simulate.runs import Ending
 from xenci.simulate.stream import NoTraffic, read
 from xenci.simulate.traffic import BEGINS, Assumptions, generate
 
 RECORDED = Path(__file__).parents[1] / "data" / "gerrit" / "lab-gerrit-3.9.4-stream.jsonl"
+CONFIG = Path(__file__).parents[2] / "configs" / "opendev.yaml"
 BOOT, RUN = Length(mean=timedelta(minutes=10)), Length(mean=timedelta(minutes=60))
 
 
@@ -145,17 +147,49 @@ def test_the_least_number_of_nodes_is_the_first_that_keeps_the_promise() -> None
     assert (none.least, none.tried_up_to) == (None, 1)
 
 
+def shares(there: Installation) -> Counter[str]:
+    """Servers of each cloud while forty changes come, one a minute, none of which fails."""
+    lines = [event(number, change=number + 1) for number in range(40)]
+    outcome = world(*lines, there=there, nodes=10)
+    return Counter(life.provider for life in outcome.lives)
+
+
+def with_supplies(there: Installation, *changes: dict[str, Any]) -> Installation:
+    supplies = [replace(supply, **change) for supply, change in zip(there.supplies, changes, strict=True)]
+    return replace(there, supplies=tuple(supplies))
+
+
+def test_weights_shares_and_a_drained_cloud_count_as_in_the_real_pool() -> None:
+    there = assumed(quotas=(10, 10), min_ready=0)
+    even, heavy = shares(there), shares(with_supplies(there, {"weight": 4.0}, {}))
+    assert even["cloud-1"] == even["cloud-2"] == 20
+    assert heavy["cloud-1"] > heavy["cloud-2"] > 0
+    assured = shares(with_supplies(there, {"weight": 4.0}, {"least_share": 0.4}))
+    assert heavy["cloud-2"] < 15 <= assured["cloud-2"]
+    drained = with_supplies(there, {"drained": "by somebody"}, {})
+    assert shares(drained) == {"cloud-2": 40}
+    assert drained.room == 10
+
+
+def test_a_configuration_gives_its_clouds_weights_and_shares() -> None:
+    loaded = load(CONFIG)
+    told = [(one.name, one.weight, one.least_share, one.capacity) for one in of_settings(loaded).supplies]
+    assert told == [(one.name, one.weight, one.least_share, one.max_servers) for one in loaded.providers]
+    assert {one.least_share for one in loaded.providers} != {0.0}, "the example has a share to pass on"
+
+
 ASSUMED = st.builds(
     Assumptions,
     seed=st.integers(0, 10_000),
     days=st.just(1),
-    pushes_per_weekday=st.floats(1, 25),
+    pushes_per_weekday=st.floats(1, 15),
     mean_series=st.floats(1.1, 6),
     rechecks_per_patchset=st.floats(0, 1),
     closed_per_weekday=st.floats(0, 10),
 )
 
 
+@settings(max_examples=20)
 @given(ASSUMED, st.integers(1, 5), st.lists(st.integers(1, 4), min_size=1, max_size=2), st.floats(0, 0.6))
 def test_whatever_comes_no_rule_is_broken_and_everybody_is_answered_or_superseded(
     assumptions: Assumptions, nodes: int, quotas: list[int], failures: float
@@ -193,14 +227,14 @@ def test_whatever_comes_no_rule_is_broken_and_everybody_is_answered_or_supersede
 def test_the_same_seed_is_the_same_week_and_the_same_world() -> None:
     assert list(generate(Assumptions(seed=7))) == list(generate(Assumptions(seed=7)))
     assert list(generate(Assumptions(seed=7))) != list(generate(Assumptions(seed=8)))
-    traffic = read(generate(Assumptions(seed=7, days=2)))
+    traffic = read(generate(Assumptions(seed=7, days=1)))
     runs = [figures(simulate(traffic.events, assumed(), Scenario(nodes=3)), {}) for _ in range(2)]
     assert runs[0] == runs[1]
     assert runs[0] != figures(simulate(traffic.events, assumed(), Scenario(nodes=3, seed=2)), {})
 
 
 def test_a_generated_stream_states_its_assumptions_first_and_keeps_to_them() -> None:
-    assumptions = Assumptions(seed=4, days=28)
+    assumptions = Assumptions(seed=4, days=14)
     first, *events = list(generate(assumptions))
     told = json.loads(first)
     assert told["note"].startswith("synthetic traffic: every rate is an assumption")
@@ -254,12 +288,15 @@ def test_the_command_line_simulates_what_it_generated(tmp_path: Path) -> None:
         return told.stdout
 
     week = tmp_path / "week.jsonl"
-    call("generate", "--seed", "5", "--output", str(week))
+    few = ("--seed", "5", "--scale", "0.05")
+    call("generate", *few, "--output", str(week))
     by_file = json.loads(call("--events", str(week), "--seed", "5", "--nodes", "2..3", "--json"))
-    assert by_file == json.loads(call("--seed", "5", "--nodes", "2..3", "--json"))
+    assert by_file == json.loads(call(*few, "--nodes", "2..3", "--json"))
     assert [row["nodes"] for row in by_file["rows"]] == [2, 3]
     assert by_file["rows"][0]["cost"] is None
-    words = call("--nodes", "3", "--price", "0.5")
+    configured = json.loads(call(*few, "--nodes", "2", "--config", str(CONFIG), "--json"))
+    assert configured["least_shares"] == {one.name: one.least_share for one in load(CONFIG).providers}
+    words = call(*few, "--nodes", "3", "--price", "0.5")
     assert "every rate is an assumption, none was measured" in words
     assert "nodes are enough" in words
     assert "no price" not in words

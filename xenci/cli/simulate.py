@@ -123,6 +123,8 @@ def _facts(traffic: Traffic, there: Installation, scenario: Scenario) -> dict[st
         "deletion": duration(scenario.deletion),
         "launch_failures": scenario.failures,
         "clouds": {supply.name: supply.capacity for supply in there.supplies},
+        "weights": {supply.name: supply.weight for supply in there.supplies},
+        "least_shares": {supply.name: supply.least_share for supply in there.supplies},
         "min_ready": {label.name: label.min_ready for label in there.labels},
         "currency": there.currency,
         "seed": scenario.seed,

@@ -108,6 +108,15 @@ def write_fault(domain: Any, words: str) -> None:
     )
 
 
+def write_owned(domain: Any, own: xml.Owned) -> None:
+    """Write our element of a running domain anew."""
+    import libvirt
+
+    # libvirt adds the name space of this prefix itself
+    where = libvirt.VIR_DOMAIN_AFFECT_LIVE | libvirt.VIR_DOMAIN_AFFECT_CONFIG
+    domain.setMetadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, xml.node(own), "xenci-node", xml.SPACE, where)
+
+
 def undefine(domain: Any) -> None:
     """Forget a domain, with whatever libvirt kept for it; a driver that keeps nothing refuses to be asked for that."""
     import libvirt

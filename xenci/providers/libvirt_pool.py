@@ -1,38 +1,16 @@
 """A folder of disks, as libvirt's storage pool: images by name, a disk and a console file for each node."""
 
-import difflib
 import os
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from xenci.config.models import Libvirt, Size
+from xenci.providers import libvirt_domain as dom
 from xenci.providers import libvirt_xml as xml
+from xenci.providers.libvirt_sizes import missing
 from xenci.providers.port import WrongSetup
 
 #: octets kept of a console log
 _CONSOLE_LIMIT = 256 * 1024
-#: as many names are told in an error
-_TOLD = 12
-
-
-def missing(kind: str, name: str, there: Iterable[str]) -> WrongSetup:
-    """Return the error about a name that is not there, with the one that is near."""
-    names = sorted(there)
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.4)
-    told = ", ".join(names[:_TOLD]) + (" .." if len(names) > _TOLD else "")
-    hint = f"did you mean {near[0]!r}? " if near else ""
-    return WrongSetup(
-        repr(name), brief=f"The machine has no {kind} of this name", remedy=f"{hint}it has {told or 'none'}"
-    )
-
-
-def find_size(machine: Libvirt, name: str) -> Size:
-    """Return the size of this name. Raises WrongSetup."""
-    found = next((size for size in machine.sizes if size.name == name), None)
-    if found is None:
-        raise missing("flavor", name, (size.name for size in machine.sizes))
-    return found
 
 
 class Pool:
@@ -56,23 +34,60 @@ class Pool:
         """Return the path of a node's console file."""
         return f"{self._folder}/{domain}.console"
 
+    def path_of(self, file: str) -> str:
+        """Return the path of a file of the pool."""
+        return f"{self._folder}/{file}"
+
+    def volumes(self) -> list[Any]:
+        """Return all volumes, as the pool was last looked at."""
+        return list(self._pool.listAllVolumes())
+
+    def refresh(self) -> None:
+        """Look at the folder anew."""
+        self._pool.refresh(0)
+
+    def volume(self, name: str) -> Any:
+        """Return the volume of this name, or None."""
+        return next((volume for volume in self.volumes() if volume.name() == name), None)
+
     def image(self, name: str) -> Any:
-        """Return the volume that is an image, by its name or without `.qcow2`. Raises WrongSetup."""
-        there = {volume.name(): volume for volume in self._pool.listAllVolumes()}
-        found = there.get(name) or there.get(f"{name}.qcow2")
-        if found is None:
-            # a file that was put there since the pool was last looked at
-            self._pool.refresh(0)
-            there = {volume.name(): volume for volume in self._pool.listAllVolumes()}
-            found = there.get(name) or there.get(f"{name}.qcow2")
-        if found is None:
-            raise missing("image", name, (one.removesuffix(".qcow2") for one in there if not one.endswith(".console")))
-        return found
+        """Return the volume that is an image by its name, with or without `.qcow2`; None if there is none."""
+        for is_fresh in (False, True):
+            if is_fresh:
+                # a file that was put there since the pool was last looked at
+                self.refresh()
+            found = self.volume(name) or self.volume(f"{name}.qcow2")
+            if found is not None:
+                return found
+        return None
+
+    def image_names(self) -> list[str]:
+        """Return the names of what may be an image."""
+        names = (volume.name() for volume in self.volumes())
+        return [name.removesuffix(".qcow2") for name in names if not name.endswith(".console")]
+
+    def backings(self) -> set[str]:
+        """Return the names of the files that other volumes begin as."""
+        return {Path(xml.backing_of(volume.XMLDesc(0))).name for volume in self.volumes()} - {""}
+
+    def copy(self, name: str, target: str) -> None:
+        """Copy a disk to a new one that needs no other; it may take minutes."""
+        source = self.volume(name)
+        if source is None:
+            raise missing("disk", name, ())
+        self._pool.createXMLFrom(xml.volume(name=target, octets=int(source.info()[1])), source, 0)
+
+    def remove_file(self, name: str) -> None:
+        """Remove a file; harmless if it is gone."""
+        volume = self.volume(name)
+        if volume is not None:
+            with dom.ignored("VIR_ERR_NO_STORAGE_VOL"):
+                volume.delete(0)
 
     def overlay(self, domain: str, base: Any, octets: int) -> None:
         """Make a node's disk, unless it is there; at least as big as its image."""
         name = self.disk_of(domain)
-        if any(volume.name() == name for volume in self._pool.listAllVolumes()):
+        if self.volume(name) is not None:
             return
         size = max(octets, int(base.info()[1]))
         image_format = xml.format_of(base.XMLDesc(0))
@@ -92,14 +107,13 @@ class Pool:
     def remove(self, domain: str) -> None:
         """Remove a node's disk and its console file; harmless if they are gone."""
         names = (self.disk_of(domain), Path(self.console_of(domain)).name)
-        self._pool.refresh(0)
-        for volume in self._pool.listAllVolumes():
-            if volume.name() in names:
-                volume.delete(0)
+        self.refresh()
+        for name in names:
+            self.remove_file(name)
 
     def _file(self, name: str) -> Any:
-        self._pool.refresh(0)
-        return next((volume for volume in self._pool.listAllVolumes() if volume.name() == name), None)
+        self.refresh()
+        return self.volume(name)
 
     def _download(self, volume: Any) -> bytes:
         size = int(volume.info()[1])

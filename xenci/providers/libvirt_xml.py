@@ -5,12 +5,12 @@ The public key goes in by QEMU's fw_cfg as a credential of systemd, which writes
 /sys/firmware/qemu_fw_cfg.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from xml.etree import ElementTree as ET
 
-from xenci.config.models import Libvirt, Size
+from xenci.config.models import Libvirt
+from xenci.config.models import Size as LibvirtSize
 
 #: name space of our elements
 SPACE = "https://xenproject.org/xenci/node/1"
@@ -21,6 +21,8 @@ _NODE, _ITEM = f"{{{SPACE}}}node", f"{{{SPACE}}}item"
 KEY_FILE = "opt/io.systemd.credentials/ssh.authorized_keys.root"
 #: where a guest without systemd finds the node's name
 NAME_FILE = "opt/xenci/name"
+#: how a domain calls its disk
+DISK = "vda"
 
 ET.register_namespace("xenci", SPACE)
 
@@ -37,16 +39,12 @@ class Owned:
 
 
 def domain(
-    *, own: Owned, name: str, size: Size, machine: Libvirt, network: str, disk: str, console: str, key: str
+    *, own: Owned, name: str, size: LibvirtSize, machine: Libvirt, network: str, disk: str, console: str, key: str
 ) -> str:
     """Return a domain: one disk of the pool, one interface, its serial console in a file."""
     root = ET.Element("domain", type=machine.machine)
     _text(root, "name", name)
-    node = ET.SubElement(
-        ET.SubElement(root, "metadata"), _NODE, {"name": own.name, "created": own.created_at.isoformat()}
-    )
-    for item, value in sorted(own.metadata.items()):
-        ET.SubElement(node, _ITEM, key=item, value=value)
+    ET.SubElement(root, "metadata").append(_node(own))
     _text(root, "memory", str(size.ram_mb), unit="MiB")
     _text(root, "vcpu", str(size.vcpus))
     _text(ET.SubElement(root, "os"), "type", "hvm", arch="x86_64")
@@ -65,7 +63,7 @@ def domain(
     drive = ET.SubElement(devices, "disk", type="volume", device="disk")
     ET.SubElement(drive, "driver", name="qemu", type="qcow2")
     ET.SubElement(drive, "source", pool=machine.pool, volume=disk)
-    ET.SubElement(drive, "target", dev="vda", bus="virtio")
+    ET.SubElement(drive, "target", dev=DISK, bus="virtio")
     link = ET.SubElement(devices, "interface", type="network")
     ET.SubElement(link, "source", network=network)
     ET.SubElement(link, "model", type="virtio")
@@ -73,13 +71,26 @@ def domain(
     return ET.tostring(root, encoding="unicode")
 
 
+def node(own: Owned) -> str:
+    """Return our element of a domain."""
+    return ET.tostring(_node(own), encoding="unicode")
+
+
+def _node(own: Owned) -> ET.Element:
+    found = ET.Element(_NODE, {"name": own.name, "created": own.created_at.isoformat()})
+    for item, value in sorted(own.metadata.items()):
+        ET.SubElement(found, _ITEM, key=item, value=value)
+    return found
+
+
+def volume(*, name: str, octets: int) -> str:
+    """Return a disk that needs no other."""
+    return ET.tostring(_volume(name, octets), encoding="unicode")
+
+
 def overlay(*, name: str, image: str, image_format: str, octets: int) -> str:
     """Return a volume that begins as an image and keeps what is changed."""
-    root = ET.Element("volume", type="file")
-    _text(root, "name", name)
-    _text(root, "capacity", str(octets), unit="bytes")
-    _text(root, "allocation", "0")
-    ET.SubElement(ET.SubElement(root, "target"), "format", type="qcow2")
+    root = _volume(name, octets)
     backing = ET.SubElement(root, "backingStore")
     _text(backing, "path", image)
     ET.SubElement(backing, "format", type=image_format)
@@ -122,16 +133,32 @@ def folder_of(pool: str) -> str:
     return ET.fromstring(pool).findtext("target/path") or ""
 
 
-def format_of(volume: str) -> str:
+def files_of(described: str) -> set[str]:
+    """Return the names of the files that are disks in a domain's XML."""
+    sources = ET.fromstring(described).findall("devices/disk/source")
+    paths = {source.get("volume") or source.get("file") or "" for source in sources}
+    return {path.rpartition("/")[2] for path in paths if path}
+
+
+def backing_of(described: str) -> str:
+    """Return the path of what a volume begins as, empty if it is nothing."""
+    return ET.fromstring(described).findtext("backingStore/path") or ""
+
+
+def format_of(described: str) -> str:
     """Return the format of a volume's XML."""
-    found = ET.fromstring(volume).find("target/format")
+    found = ET.fromstring(described).find("target/format")
     return "raw" if found is None else found.get("type", "raw")
+
+
+def _volume(name: str, octets: int) -> ET.Element:
+    root = ET.Element("volume", type="file")
+    _text(root, "name", name)
+    _text(root, "capacity", str(octets), unit="bytes")
+    _text(root, "allocation", "0")
+    ET.SubElement(ET.SubElement(root, "target"), "format", type="qcow2")
+    return root
 
 
 def _text(parent: ET.Element, tag: str, text: str, **attributes: str) -> None:
     ET.SubElement(parent, tag, attributes).text = text
-
-
-def metadata_digest(values: Mapping[str, str]) -> str:
-    """Return what all of some metadata is known by: the same values are the same text."""
-    return "\n".join(f"{key}={value}" for key, value in sorted(values.items()))

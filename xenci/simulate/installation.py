@@ -48,8 +48,13 @@ class Installation:
 
     @property
     def room(self) -> int:
-        """Servers that all providers together let us have."""
-        return sum(supply.capacity for supply in self.supplies)
+        """Servers that all providers together let us have; a drained one gives none."""
+        return sum(supply.capacity for supply in self.supplies if not supply.drained)
+
+    @property
+    def weights(self) -> Mapping[str, float]:
+        """Providers' weights by their names."""
+        return {supply.name: supply.weight for supply in self.supplies}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +106,9 @@ def of_settings(settings: Settings) -> Installation:
                 name=provider.name,
                 labels=frozenset(entry.name for entry in provider.labels),
                 capacity=provider.max_servers,
+                weight=provider.weight,
+                least_share=provider.least_share,
+                wanted=provider.max_servers,
             )
             for provider in settings.providers
         ),

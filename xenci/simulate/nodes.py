@@ -9,7 +9,7 @@ from xenci.model.node import LaunchFailure, NodeState
 from xenci.rules import breaker
 from xenci.rules.cost import Life
 from xenci.rules.nodes import Node
-from xenci.rules.pool import SURPLUS_KEPT, Need, World, plan
+from xenci.rules.pool import SHARE_OF, SURPLUS_KEPT, Need, World, plan
 from xenci.simulate.installation import Installation, Scenario
 
 #: how far back launches are looked at, as in services/pool_world.py
@@ -31,6 +31,8 @@ class Nodes:
         self._endings: list[breaker.Ending] = []
         self._asked_at: dict[tuple[str, str], datetime] = {}
         self._build_of: dict[int, int] = {}
+        #: launches of each label that did not fail, the oldest first: when, which, of whom
+        self._recent: dict[str, dict[int, tuple[datetime, str]]] = {}
         self._failed: set[int] = set()
         self.live: dict[int, Node] = {}
         self.lives: list[Life] = []
@@ -58,6 +60,7 @@ class Nodes:
                 nodes=list(self.live.values()),
                 endings=self._endings,
                 asked_at=self._asked_at,
+                recent={label: self._last_providers(label, at) for label in self._recent},
                 at=at,
             )
         )
@@ -72,12 +75,16 @@ class Nodes:
         return any(node.label == label and node.state is NodeState.READY for node in self.live.values())
 
     def claim(self, label: str, build: int, at: datetime) -> int | None:
-        """Take a ready node: of the provider with fewer in use, and there the oldest."""
+        """Take a ready node: of the provider with fewer in use, as its weight wants it, and there the oldest."""
         in_use = Counter(node.provider for node in self.live.values() if node.state is NodeState.IN_USE)
         ready = [node for node in self.live.values() if node.label == label and node.state is NodeState.READY]
         if not ready:
             return None
-        node = min(ready, key=lambda node: (in_use[node.provider], node.ready_at or at, node.id))
+        weights = self._installation.weights
+        node = min(
+            ready,
+            key=lambda node: ((in_use[node.provider] + 1) / weights[node.provider], node.ready_at or at, node.id),
+        )
         self.live[node.id] = replace(node, state=NodeState.IN_USE, state_at=at)
         self._build_of[node.id] = build
         return node.id
@@ -97,6 +104,7 @@ class Nodes:
             for age in (SURPLUS_KEPT, *ages):
                 self._later(at + age + _SOON, "look", 0)
             return
+        self._recent[node.label].pop(number, None)
         self._delete(number, at)
         stands = breaker.standing(self._endings, node.provider, node.label)
         if stands.closed_until is not None:
@@ -125,7 +133,15 @@ class Nodes:
             state_at=at,
         )
         self._asked_at[provider, label] = at
+        self._recent.setdefault(label, {})[self.launches] = (at, provider)
         self._later(at + self._scenario.boot.draw(chance), "launched", self.launches)
+
+    def _last_providers(self, label: str, at: datetime) -> list[str]:
+        """Return the providers of a label's last launches, as store/launches.py reads them from the rows."""
+        launches = self._recent[label]
+        for number in [number for number, (since, _) in launches.items() if at - since >= _HISTORY]:
+            del launches[number]
+        return [provider for _, provider in launches.values()][-SHARE_OF:]
 
     def _delete(self, number: int, at: datetime) -> None:
         self.live[number] = replace(self.live[number], state=NodeState.DELETING, state_at=at)

@@ -72,6 +72,10 @@ class Provider(Model):
             raise ValueError("cloud is missing: the name of the cloud in clouds.yaml")
         if (self.driver == "libvirt") != (self.libvirt is not None):
             raise ValueError("driver: libvirt and the key libvirt (uri, pool, sizes) go together")
+        clouds = ("region", "more_networks", "floating_network", "security_groups", "availability_zones")
+        useless = [key for key in clouds if self.driver == "libvirt" and getattr(self, key)]
+        if useless:
+            raise ValueError(f"{', '.join(useless)}: a provider of the driver libvirt has no such thing; take it out")
         return self
 
 
