@@ -16,7 +16,7 @@ from xenci.errors import NotFound
 from xenci.host.port import Host, HostLost, Output
 from xenci.model.image import ImageState
 from xenci.model.leftover import Image, Kind
-from xenci.model.node import NodeState
+from xenci.model.node import LIVE_STATES, NodeState
 from xenci.model.pool import Wish
 from xenci.providers.port import ApiDown
 from xenci.rules.images import RETRY
@@ -26,9 +26,11 @@ from xenci.services.image_use import CannotUse, build_by_hand, promote_by_hand, 
 from xenci.services.images import advance_image
 from xenci.services.pool import tick
 from xenci.services.sweep import EVERY
+from xenci.store.images import is_moving
 from xenci.store.tables import ActionRow, ImageRow
 
 __all__ = ["make"]
+HOUR = 60 * MINUTE
 
 
 @dataclass(slots=True)
@@ -105,6 +107,11 @@ class Shop:
     def wish(self) -> Wish:
         return Wish(who="ann", reason="new nova", at=self.world.at[0])
 
+    def is_still(self) -> bool:
+        """Tell whether nothing is to be done with any image or node."""
+        with self.world.ctx.database.session() as session:
+            return not session.scalars(select(ImageRow).where(is_moving())).all() and not self.world.rows(*LIVE_STATES)
+
     def snapshots(self) -> dict[str, Image]:
         return {image.name: image for image in self.world.ca.snapshots.values()}
 
@@ -145,7 +152,7 @@ def test_an_image_is_made_tried_promoted_and_then_launched_from(open_shop: MakeS
     assert "from test-small-image-0001 from now on" in shop.promote(1)
     shop.world.ca.servers.clear()
     shop.world.cb.down = ApiDown("away")
-    shop.turn(16)
+    shop.turn(14)
     newest = shop.world.rows()[-1]
     assert (newest.provider, newest.image) == ("ca", "test-small-image-0001")
     with shop.world.ctx.database.session() as session:
@@ -197,7 +204,7 @@ def test_nothing_that_is_not_whole_is_tried(open_shop: MakeShop) -> None:
     shop.world.ca.settle = slowly  # type: ignore[method-assign]
     shop.build()
     shop.until(ImageState.SNAPSHOTTING)
-    shop.turn(60)
+    shop.turn(3, by=10 * MINUTE)
     assert shop.states() == ["snapshotting"]
     assert len(shop.world.rows()) == 1
     key, image = next(iter(shop.world.ca.snapshots.items()))
@@ -243,7 +250,7 @@ def test_a_node_that_is_no_xen_host_after_the_playbook_is_no_image(open_shop: Ma
     shop = open_shop(hypervisor="xen")
     shop.build()
     shop.until(ImageState.PREPARING)
-    shop.turn(30, by=10 * MINUTE)
+    shop.turn(3, by=HOUR)
     (row,) = shop.images()
     assert row.state == ImageState.FAILED
     assert "preparing took more than 7200 s" in row.reason
@@ -302,11 +309,13 @@ def test_a_process_killed_after_any_call_leaves_one_image_and_nothing_else(open_
 
     setattr(cloud, call, once)
     shop.build(promote=True)
-    for _ in range(40):
+    for _ in range(25):
         try:
             shop.turn(1)
         except Killed:
             continue
+        if not dying and shop.images()[-1].state == ImageState.PROMOTED and not cloud.servers and shop.is_still():
+            break
     assert not dying, "it was killed once"
     assert shop.images()[-1].state == ImageState.PROMOTED
     assert set(shop.snapshots()) == {shop.images()[-1].name}
