@@ -68,8 +68,10 @@ class Shop:
         """Let the pool and every image go on."""
         for _ in range(times):
             self.world.turn(1, by=by)
-            for row in self.images():
-                advance_image(self.world.ctx, row.id)
+            with self.world.ctx.database.session() as session:
+                moving = session.scalars(select(ImageRow.id).where(is_moving()).order_by(ImageRow.id)).all()
+            for number in moving:
+                advance_image(self.world.ctx, number)
 
     def images(self) -> list[ImageRow]:
         with self.world.ctx.database.session() as session:
