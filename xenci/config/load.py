@@ -114,6 +114,7 @@ def _resolve(settings: Settings, folder: Path) -> Settings:
             "database": settings.database.model_copy(update={"folder": _below(folder, settings.database.folder)}),
             "artifacts": settings.artifacts.model_copy(update={"folder": _below(folder, settings.artifacts.folder)}),
             "jobs": jobs,
+            "images": settings.images.model_copy(update={"playbook": _below(folder, settings.images.playbook)}),
         }
     )
 

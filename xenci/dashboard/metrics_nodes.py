@@ -12,7 +12,7 @@ from xenci.dashboard.queries_pool import Pool, pool_of
 from xenci.model.node import LIVE_STATES, LaunchFailure
 from xenci.model.pool import OverrideKind
 from xenci.rules.breaker import BreakerState
-from xenci.store.tables import NodeRow
+from xenci.store.tables import ImageRow, NodeRow
 
 #: a figure's name, kind, words and samples; a sample's name may have an ending, as a histogram's have
 Samples = Iterable[tuple[dict[str, str], float]]
@@ -39,6 +39,7 @@ def figures(session: Session, settings: Settings, now: datetime) -> Iterable[Fig
     words = "Circuits of launches that fail: 0 closed, 1 half open, 2 open; none while all is well."
     yield "breaker_state", "gauge", words, _breakers(pool)
     yield from _capacity(pool)
+    yield "images", "gauge", "Node images, by provider, label and state.", _images(session)
     held = [one for one in pool.holds if one.began_at is not None]
     yield "holds", "gauge", "Nodes that are held for people.", [({}, len(held))]
     left = sum(one.left for one in pool.autoholds)
@@ -49,6 +50,12 @@ def _nodes(session: Session) -> Samples:
     columns = (NodeRow.provider, NodeRow.label, NodeRow.state)
     query = select(*columns, func.count()).where(NodeRow.state.in_(LIVE_STATES)).group_by(*columns).order_by(*columns)
     for provider, label, state, number in session.execute(query):
+        yield {"provider": provider, "label": label, "state": state}, number
+
+
+def _images(session: Session) -> Samples:
+    columns = (ImageRow.provider, ImageRow.label, ImageRow.state)
+    for provider, label, state, number in session.execute(select(*columns, func.count()).group_by(*columns)):
         yield {"provider": provider, "label": label, "state": state}, number
 
 

@@ -160,6 +160,7 @@ def make_templates() -> jinja2.Environment:
         result_tone=tones.result_tone,
         fault_tone=tones.fault_tone,
         state_of=tones.state_of,
+        image_tone=tones.image_tone,
         node_tone=tones.node_tone,
         test_tone=tones.test_tone,
         test_word=tones.test_word,

@@ -1,6 +1,7 @@
 """Which tone (colour and glyph of the stylesheet) a word of state has; the word itself is always shown beside it."""
 
 from xenci.model.build import BuildState, ReportState
+from xenci.model.image import ImageState
 from xenci.model.node import NodeState
 from xenci.model.outcome import Fault, Result
 from xenci.model.tests import TestStatus
@@ -30,6 +31,14 @@ _NODES = {
     NodeState.HOLD: "warn",
     NodeState.DELETING: "skip",
     NodeState.DELETED: "skip",
+}
+_IMAGES = {
+    ImageState.READY: "wait",
+    ImageState.PROMOTED: "good",
+    ImageState.RETIRED: "skip",
+    ImageState.FAILED: "infra",
+    ImageState.DELETING: "skip",
+    ImageState.DELETED: "skip",
 }
 _TESTS = {
     TestStatus.SUCCESS: "good",
@@ -81,6 +90,11 @@ def state_of(state: str, result: str | None, fault: str | None) -> tuple[str, st
 def node_tone(state: str) -> str:
     """Return the tone of a node's state."""
     return _NODES[NodeState(state)] if state in set(NodeState) else "none"
+
+
+def image_tone(state: str) -> str:
+    """Return the tone of a node image's state; what is being made is live."""
+    return _IMAGES.get(ImageState(state), "live") if state in set(ImageState) else "none"
 
 
 def test_tone(status: str) -> str:

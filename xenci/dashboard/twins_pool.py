@@ -6,7 +6,7 @@ from xenci.dashboard.queries_pool import Circuit, LabelFigures, Pool, ProviderFi
 from xenci.dashboard.twins import moment
 from xenci.model.node import NodeState
 from xenci.model.pool import Override
-from xenci.store.tables import AutoholdRow, HoldRow
+from xenci.store.tables import AutoholdRow, HoldRow, ImageRow
 
 
 def pool(found: Pool) -> dict[str, Any]:
@@ -17,6 +17,26 @@ def pool(found: Pool) -> dict[str, Any]:
         "breakers": [_circuit(one) for one in found.circuits],
         "holds": [_hold(one) for one in found.holds],
         "autoholds": [_autohold(one) for one in found.autoholds],
+    }
+
+
+def image(row: ImageRow) -> dict[str, Any]:
+    """Return a node image."""
+    return {
+        "id": row.id,
+        "name": row.name,
+        "provider": row.provider,
+        "label": row.label,
+        "state": row.state,
+        "reason": row.reason,
+        "base": row.base,
+        "cloud_id": row.cloud_id,
+        "recipe": row.recipe,
+        "made_by": row.made_by,
+        "created_at": moment(row.created_at),
+        "state_at": moment(row.state_at),
+        "ready_at": moment(row.ready_at),
+        "promoted_at": moment(row.promoted_at),
     }
 
 

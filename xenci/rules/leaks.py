@@ -37,7 +37,7 @@ class Known:
     keypair: str
     #: ids of snapshots that a row accounts for
     images: Set[str] = frozenset()
-    #: images that the configuration names: never ours to delete
+    #: names of images that the configuration names, never ours to delete, and of snapshots that are being made
     image_names: Set[str] = frozenset()
 
 

@@ -61,6 +61,8 @@ class Node:
     state_at: datetime
     #: when the cloud's list first lacked it
     missing_at: datetime | None = None
+    #: an image is made on it or tried with it: it takes a place of its cloud and serves no build
+    is_for_image: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

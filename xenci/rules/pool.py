@@ -4,7 +4,8 @@ A label gets a ready node for each waiting build and `min_ready` besides, never 
 over the providers that work by their weights; one that fails is avoided and then left alone for a while
 (`breaker.py`). Of the last launches of a label each provider gets its least share, so that both clouds stay tried. A
 node that is being deleted does not count against its label, or a dead cloud would starve the others, but it does count
-against its provider: its server is still there. A provider that is drained gives up what runs no build.
+against its provider: its server is still there. So does one that an image is made on. A provider that is drained gives
+up what runs no build.
 """
 
 from collections import Counter
@@ -66,7 +67,7 @@ class _Tally:
         self.leaving = {one.node: one for one in leaving(world)}
         ages = {need.label: need.max_age for need in world.needs}
         for node in world.nodes:
-            if node.state is NodeState.DELETING or node.id in self.leaving:
+            if node.state is NodeState.DELETING or node.id in self.leaving or node.is_for_image:
                 continue
             self.alive[node.label] += 1
             is_aged = node.state is NodeState.READY and world.at - (node.ready_at or world.at) > ages.get(

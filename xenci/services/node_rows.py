@@ -33,6 +33,7 @@ def as_node(row: NodeRow) -> Node:
         ready_at=row.ready_at,
         state_at=row.state_at,
         missing_at=row.missing_at,
+        is_for_image=row.image_id is not None,
     )
 
 

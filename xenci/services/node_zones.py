@@ -1,4 +1,7 @@
-"""Writes down that a node's server is asked for, and in which zone, before it is: whoever comes after a crash knows."""
+"""Writes down that a node's server is asked for, from which image and in which zone, before it is.
+
+Whoever comes after a crash asks for the same.
+"""
 
 from datetime import timedelta
 
@@ -9,21 +12,28 @@ from xenci.model.node import LIVE_STATES, LaunchFailure
 from xenci.rules.zones import Placed, next_zone
 from xenci.services.context import Context
 from xenci.services.node_rows import locked
+from xenci.store.images import promoted
 from xenci.store.tables import NodeRow, ProviderRow
 
 #: how far back launches count in the choice of a zone
 _HISTORY = timedelta(hours=1)
 
 
-def begin_create(ctx: Context, node_id: int) -> str | None:
-    """Mark a node as asked for and return its zone, or None if the cloud chooses. Repeatable: the zone stays."""
+def begin_create(ctx: Context, node_id: int, *, configured: str) -> tuple[str | None, str]:
+    """Mark a node as asked for; return its zone, or None if the cloud chooses, and the name of its image.
+
+    That is the promoted image, or else the `configured` one. Repeatable: both stay.
+    """
     with ctx.database.session() as session:
         row = locked(session, node_id)
         if row is None or row.asked_at is not None:
-            return row.zone if row is not None else None
+            return (None, configured) if row is None else (row.zone, row.image or configured)
         row.asked_at = ctx.clock()
         row.zone = _zone(ctx, session, row)
-        return row.zone
+        if row.image is None:
+            ours = promoted(session, row.provider, row.label)
+            row.image = configured if ours is None else ours.name
+        return row.zone, row.image
 
 
 def _zone(ctx: Context, session: Session, row: NodeRow) -> str | None:

@@ -24,6 +24,7 @@ from xenci.services.keep import keep
 from xenci.services.node_rows import as_node, change, deadlines_of, fail, locked
 from xenci.services.node_zones import begin_create
 from xenci.services.visits import let_owner_in, shut_owner_out
+from xenci.store import images
 from xenci.store.marks import audit, back_at
 from xenci.store.tables import NodeRow
 
@@ -115,11 +116,11 @@ def _create(ctx: Context, row: NodeRow) -> bool:
         words = f"{row.provider} no longer offers {row.label} in the configuration"
         return _fail(ctx, row, LaunchFailure.CONFIG, words, is_refused=True)
     is_first = row.asked_at is None
-    zone = begin_create(ctx, row.id)
+    zone, image = begin_create(ctx, row.id, configured=entry.image)
     try:
         server = provider.create(
             name=row.name,
-            image=entry.image,
+            image=image,
             flavor=entry.size,
             public_key=ctx.public_key,
             metadata=metadata_of(row.name, row.created_at, row.label),
@@ -188,10 +189,12 @@ def _learn_host_key(ctx: Context, row: NodeRow) -> str | None:
 def _prove(ctx: Context, row: NodeRow) -> bool:
     """Have it proved what the label asks for; then it is ready."""
     label = ctx.settings.label(row.label)
+    with ctx.database.session() as session:
+        is_raw = images.is_raw(session, row.id)
     try:
         key = row.host_key or ""
         with ctx.hosts.host(row.address or "", user=label.ssh_user, host_key=key, port=label.ssh_port) as host:
-            if label.hypervisor == "xen":
+            if label.hypervisor == "xen" and not is_raw:
                 facts = prove_host(host).as_json()
             else:
                 facts = {"hypervisor": "none", "kernel": host.run("uname -r", timeout=_PATIENCE).words}
@@ -205,6 +208,10 @@ def _prove(ctx: Context, row: NodeRow) -> bool:
             return False
         now.facts, now.ready_at = facts, ctx.clock()
         words = f"Xen {facts['xen_version']}, libvirt {facts['libvirt_version']}" if "xen_version" in facts else "SSH"
+        if now.image_id is not None:
+            change(now, NodeState.IN_USE, f"serves node image {now.image_id}: {words}", at=ctx.clock())
+            nudge(session, "image", now.image_id)
+            return False
         change(now, NodeState.READY, f"proved: {words}", at=ctx.clock())
         if keep(session, now, "it is ready", at=ctx.clock()):
             return True

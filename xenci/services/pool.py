@@ -36,14 +36,14 @@ def tick(ctx: Context, _row: int = 0) -> None:
     """Look at clouds and rows, and do what follows. Repeatable; several processes may do it at once."""
     _survey_all(ctx)
     with ctx.database.session() as session:
-        session.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+        lock_plans(session)
         at = ctx.clock()
         _fail_late(ctx, session, at)
         settle_holds(session, at)
         world = read_world(ctx, session, at)
         decided = plan(world)
         for launch in decided.launches:
-            _launch(ctx, session, launch, at)
+            new_node(session, launch, system=ctx.settings.system, at=at)
         for retirement in decided.retirements:
             _retire(session, retirement, at)
         tell(ctx, session, world, decided, at)
@@ -121,14 +121,33 @@ def _fail_late(ctx: Context, session: Session, at: datetime) -> None:
                 nudge(session, "node", row.id)
 
 
-def _launch(ctx: Context, session: Session, launch: Launch, at: datetime) -> None:
-    """Write the row first: its name finds the server again if we die before we know the server's id."""
+def lock_plans(session: Session) -> None:
+    """Let nobody else ask for nodes until this transaction has ended."""
+    session.execute(text("select pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+
+
+def new_node(
+    session: Session,
+    launch: Launch,
+    *,
+    system: str,
+    at: datetime,
+    image: str | None = None,
+    image_id: int | None = None,
+) -> NodeRow:
+    """Have a node launched, from another image than its label's if one is named; return its row.
+
+    The row comes first: its name finds the server again if we die before we know the server's id. `image_id` is the
+    node image that the node is for.
+    """
     number = session.execute(text("select nextval(pg_get_serial_sequence('nodes', 'id'))")).scalar_one()
     row = NodeRow(
         id=number,
-        name=server_name(ctx.settings.system, number),
+        name=server_name(system, number),
         label=launch.label,
         provider=launch.provider,
+        image=image,
+        image_id=image_id,
         state=NodeState.BUILDING,
         reason=f"to be created on {launch.provider}",
         created_at=at,
@@ -138,6 +157,7 @@ def _launch(ctx: Context, session: Session, launch: Launch, at: datetime) -> Non
     session.flush()
     nudge(session, "node", number)
     _LOG.info("node.building", node=row.name, provider=row.provider, label=row.label)
+    return row
 
 
 def _retire(session: Session, retirement: Retire, at: datetime) -> None:

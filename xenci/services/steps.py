@@ -5,6 +5,7 @@ from xenci.services.consider import consider
 from xenci.services.cost import cost
 from xenci.services.dispatch import dispatch
 from xenci.services.engine import Step
+from xenci.services.images import advance_image
 from xenci.services.missed import fetch_missed
 from xenci.services.nodes import advance_node
 from xenci.services.pool import tick as pool_tick
@@ -27,6 +28,7 @@ STEPS: dict[str, Step] = {
     "advance": advance,
     "pool": lambda ctx, _row: pool_tick(ctx),
     "node": advance_node,
+    "image": advance_image,
     "report": report,
     "tidy": tidy,
     "cost": cost,

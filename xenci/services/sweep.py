@@ -18,6 +18,7 @@ from xenci.rules.leaks import Known, keypair_name, unaccounted
 from xenci.services.context import Context
 from xenci.services.node_rows import live_nodes
 from xenci.services.strays import delete_strays, note_strays
+from xenci.store.images import snapshots
 from xenci.store.marks import clear_alarm, raise_alarm
 from xenci.store.tables import NodeRow, ProviderRow, StrayRow
 
@@ -74,8 +75,14 @@ def _servers_of_ours(session: Session, provider: str, at: datetime) -> set[str]:
 
 def _known(ctx: Context, session: Session, provider: str) -> Known:
     settings = ctx.settings.provider(provider)
+    ours = snapshots(session, provider)
     return Known(
         servers={row.server_id for row in live_nodes(session, provider) if row.server_id is not None},
         keypair=keypair_name(ctx.settings.system, ctx.public_key),
-        image_names={label.image for label in settings.labels},
+        images={row.cloud_id for row in ours if row.cloud_id is not None},
+        # a snapshot is known by its name before the cloud's answer with its id is written down
+        image_names={
+            *(name for one in settings.labels for name in (one.image, one.base_image) if name),
+            *(row.name for row in ours),
+        },
     )

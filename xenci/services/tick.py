@@ -13,8 +13,9 @@ from xenci.services.engine import nudge
 from xenci.services.repair import repair
 from xenci.services.tidy import EVERY
 from xenci.services.visits import keys_wanted
+from xenci.store.images import is_moving
 from xenci.store.marks import LIFE, are_reports_paused, beat
-from xenci.store.tables import AlarmRow, BuildRow, BuildsetRow, EventRow, HeartRow, NodeRow, ReportRow
+from xenci.store.tables import AlarmRow, BuildRow, BuildsetRow, EventRow, HeartRow, ImageRow, NodeRow, ReportRow
 
 #: node states in which nothing moves by itself
 _STILL = {NodeState.READY, NodeState.IN_USE, NodeState.HOLD}
@@ -47,6 +48,8 @@ def tick(ctx: Context, _row: int = 0) -> None:
         for node in session.scalars(keys_wanted(at)):
             nudge(session, "node", node)
         nudge(session, "pool")
+        for image in session.scalars(select(ImageRow.id).where(is_moving())):
+            nudge(session, "image", image)
         due = select(ReportRow.id).where(ReportRow.state == ReportState.PENDING, ReportRow.next_at <= at)
         # resume nudges what waited
         for report in session.scalars(due) if not are_reports_paused(session) else ():
@@ -81,6 +84,7 @@ def _is_quiet(at: datetime) -> ColumnElement[bool]:
         exists().where(BuildsetRow.state == BuildsetState.NEW),
         exists().where(BuildRow.state.in_([BuildState.QUEUED, BuildState.RUNNING])),
         exists().where(NodeRow.state.in_(LIVE_STATES - _STILL)),
+        exists().where(is_moving()),
         exists().where(ReportRow.state == ReportState.PENDING),
         exists().where(EventRow.outcome.is_(None), EventRow.change.is_not(None)),
         exists().where(AlarmRow.told_at.is_(None)),

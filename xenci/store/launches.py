@@ -19,7 +19,7 @@ def asked(at: datetime) -> Select[str, str, datetime]:
     """Ask when each provider was last asked for a node of each label, of late."""
     return (
         select(NodeRow.provider, NodeRow.label, func.max(NodeRow.created_at))
-        .where(NodeRow.created_at > at - _HISTORY)
+        .where(NodeRow.created_at > at - _HISTORY, NodeRow.image_id.is_(None))
         .group_by(NodeRow.provider, NodeRow.label)
     )
 
@@ -29,6 +29,8 @@ def ended(at: datetime) -> Select[str, str, datetime | None, datetime | None, st
     return (
         select(NodeRow.provider, NodeRow.label, NodeRow.failed_at, NodeRow.ready_at, NodeRow.failure, NodeRow.reason)
         .where(NodeRow.created_at > at - _HISTORY, NodeRow.failed_at.is_not(None) | NodeRow.ready_at.is_not(None))
+        # a launch for an image that is being made says nothing of those for builds
+        .where(NodeRow.image_id.is_(None))
         .order_by(NodeRow.id.desc())
         .limit(_MOST)
     )
@@ -53,6 +55,7 @@ def last_providers(session: Session, label: str, at: datetime) -> list[str]:
     query = (
         select(NodeRow.provider)
         .where(NodeRow.label == label, NodeRow.failure.is_(None), NodeRow.created_at > at - _HISTORY)
+        .where(NodeRow.image_id.is_(None))
         .order_by(NodeRow.created_at.desc(), NodeRow.id.desc())
         .limit(SHARE_OF)
     )

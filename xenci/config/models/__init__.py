@@ -3,6 +3,7 @@
 from xenci.config.models.base import Address, Duration, Model, Name, Pattern, parse_duration
 from xenci.config.models.cost import Cost
 from xenci.config.models.gerrit import Gerrit, GerritSsh, Pipeline, Trigger
+from xenci.config.models.images import ImageDeadlines, Images
 from xenci.config.models.jobs import Carry, Job, JobDeadlines, NodeContract
 from xenci.config.models.libvirt import Libvirt, Size
 from xenci.config.models.nodes import Label, NodeDeadlines, Provider, ProviderLabel
@@ -18,6 +19,8 @@ __all__ = [
     "Duration",
     "Gerrit",
     "GerritSsh",
+    "ImageDeadlines",
+    "Images",
     "Job",
     "JobDeadlines",
     "Label",

@@ -14,7 +14,10 @@ class ProviderLabel(Model):
     """What a label is on this provider. The flavor is named, or is the smallest with this much RAM and so many vCPU."""
 
     name: Name
+    #: the image of its nodes, unless one that xenci made is promoted
     image: str
+    #: what `xenci image build` starts from; default: `image`
+    base_image: str | None = None
     flavor: str | None = None
     min_ram_gb: float | None = Field(default=None, gt=0)
     min_vcpus: int | None = Field(default=None, ge=1)

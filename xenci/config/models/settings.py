@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 from xenci.config.models.base import Duration, Model, Name
 from xenci.config.models.cost import Cost
 from xenci.config.models.gerrit import Gerrit, Pipeline
+from xenci.config.models.images import Images
 from xenci.config.models.jobs import Job
 from xenci.config.models.nodes import Label, Provider
 
@@ -72,6 +73,7 @@ class Settings(Model):
     jobs: tuple[Job, ...] = Field(min_length=1)
     pipelines: tuple[Pipeline, ...] = Field(min_length=1)
     artifacts: Artifacts = Artifacts()
+    images: Images = Images()
     web: Web
     alarms: Alarms = Alarms()
     cost: Cost = Cost()

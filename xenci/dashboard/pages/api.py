@@ -22,6 +22,7 @@ from xenci.dashboard.pages.events import Key, View
 from xenci.dashboard.pages.events import address as events_address
 from xenci.dashboard.queries_builds import Filters
 from xenci.dashboard.site import Site, site_of
+from xenci.store.images import listed
 
 router = APIRouter(prefix="/api")
 
@@ -97,9 +98,10 @@ def events(request: Request, view: View = "", change: Key = None, before: Key = 
 
 @router.get("/nodes")
 def nodes(request: Request) -> JSONResponse:
-    """Return every node by provider, and the pool's figures."""
+    """Return every node by provider, the pool's figures, and the newest node images."""
     site = site_of(request)
     with site.database.session() as session:
         body = [twins.provider(row) for row in queries_nodes.nodes_by_provider(session, site.settings)]
+        images = [twins_pool.image(row) for row in listed(session)]
         pool = twins_pool.pool(queries_pool.pool_of(session, site.settings, site.clock()))
-    return _answer(site, {"providers": body, "pool": pool})
+    return _answer(site, {"providers": body, "pool": pool, "images": images})

@@ -12,6 +12,7 @@ from xenci.errors import NotFound
 from xenci.rules.breaker import LIMIT
 from xenci.rules.holds import ssh_command
 from xenci.store.holds import last_hold
+from xenci.store.images import listed
 from xenci.store.tables import NodeRow
 
 router = APIRouter()
@@ -35,6 +36,7 @@ def nodes(request: Request) -> Response:
             actions=queries_health.last_actions(session) if visitor else [],
             providers=providers,
             strays=queries_nodes.strays(session),
+            images=listed(session, most=20),
             builds=queries_nodes.builds_of_nodes(session, every),
             queue=queries_builds.queue_counts(session),
             limit=LIMIT,

@@ -6,6 +6,7 @@ Names of enumerations are stored as text, checked by the program: a new member n
 from xenci.store.tables.builds import ArtifactRow, BuildRow, BuildsetRow, EvidenceRow, PhaseRow, ReportRow, TestRow
 from xenci.store.tables.clouds import ApiCallRow, StrayRow
 from xenci.store.tables.gerrit import ChangeRow, CommentRow, EventRow, PatchsetRow
+from xenci.store.tables.images import ImageRow
 from xenci.store.tables.metadata import Base
 from xenci.store.tables.nodes import NodeRow, ProviderRow
 from xenci.store.tables.operation import ActionRow, AlarmRow, HeartRow, SwitchRow, WatermarkRow
@@ -26,6 +27,7 @@ __all__ = [
     "EvidenceRow",
     "HeartRow",
     "HoldRow",
+    "ImageRow",
     "NodeRow",
     "OverrideRow",
     "PatchsetRow",

@@ -25,6 +25,8 @@ class NodeRow(Base):
     #: a sentence about why it is in this state
     reason: Mapped[str] = mapped_column(server_default="")
     server_id: Mapped[str | None]
+    #: name of the image that it is launched from; NULL while nobody has asked for it
+    image: Mapped[str | None]
     #: availability zone that was asked for
     zone: Mapped[str | None]
     #: when the cloud was first asked for the server; NULL while nobody has asked
@@ -39,6 +41,8 @@ class NodeRow(Base):
     facts: Mapped[dict[str, Any]] = mapped_column(server_default=sql("'{}'"))
     #: the build that it runs or ran; one use per node
     build_id: Mapped[int | None]
+    #: the node image that is made on it or tried with it; it runs no build then
+    image_id: Mapped[int | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now(), index=True)
     active_at: Mapped[datetime | None]
     ssh_at: Mapped[datetime | None]
