@@ -100,11 +100,8 @@ def connection(clouds_yaml: Path, cloud: str) -> Connection:
     return Connection(config=config.get_one(cloud))
 
 
-def left(lab: LabPaths, *, but: str = "") -> dict[str, list[str]]:
-    """Return what each tenant has of servers, servers' ports, floating IPs and key pairs.
-
-    The lab's own key pair is left out, and the thing whose id is `but`.
-    """
+def left(lab: LabPaths) -> dict[str, list[str]]:
+    """Return what each tenant has of servers, servers' ports, floating IPs and key pairs, except the lab's own."""
     found = {}
     for cloud in CLOUDS:
         tenant = connection(lab.clouds_yaml, f"{cloud}-demo")
@@ -115,8 +112,14 @@ def left(lab: LabPaths, *, but: str = "") -> dict[str, list[str]]:
             "floating IP": tenant.network.ips(),
             "key pair": (key for key in tenant.compute.keypairs() if key.name != "lab"),
         }
-        found[cloud] = [f"{kind} {one.id}" for kind, all_ in things.items() for one in all_ if one.id != but]
+        found[cloud] = [f"{kind} {one.id}" for kind, all_ in things.items() for one in all_]
     return found
+
+
+def forget_key(lab: LabPaths, pair: str) -> None:
+    """Delete the key pair that is in use until its installation gets another key."""
+    for cloud in CLOUDS:
+        connection(lab.clouds_yaml, f"{cloud}-demo").compute.delete_keypair(pair)
 
 
 def through(lab: LabPaths, folder: Path, **ports: int) -> Path:

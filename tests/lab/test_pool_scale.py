@@ -23,6 +23,7 @@ from tests.lab.pooling import (
     calls,
     connection,
     counting_context,
+    forget_key,
     give_up_all,
     left,
     pool_settings,
@@ -108,10 +109,8 @@ def make(fake: LabPaths, database: Database, tmp_path: Path, monkeypatch: pytest
     yield make_one
     for ctx in made:
         give_up_all(ctx)
-        ours = keypair_name(SYSTEM, ctx.public_key)
-        assert left(fake, but=ours) == {cloud: [] for cloud in CLOUDS}
-        for cloud in CLOUDS:
-            connection(fake.clouds_yaml, f"{cloud}-demo").compute.delete_keypair(ours)
+        forget_key(fake, keypair_name(SYSTEM, ctx.public_key))
+        assert left(fake) == {cloud: [] for cloud in CLOUDS}
 
 
 @contextmanager
