@@ -22,7 +22,7 @@ from rich.table import Table
 from sqlalchemy import text
 from subunit import ByteStreamToStreamResult
 
-from tests import bench_sweep, bench_votes
+from tests import bench_clouds, bench_sweep, bench_votes
 from tests.flows.world import World
 from xenci.gerrit.parse import parse_event
 from xenci.gerrit.trees import Mirrors, Prepared
@@ -74,6 +74,7 @@ def main() -> None:
             )
         Console().print(table)
         bench_votes.measure(Path(folder))
+        bench_clouds.measure(Path(folder))
 
 
 def events() -> Measured:

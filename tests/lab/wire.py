@@ -1,4 +1,4 @@
-"""A wire between xenci and Gerrit that can be cut, slowed down, or made to swallow answers."""
+"""A wire between xenci and Gerrit, or a cloud, that can be cut, slowed down, or made to swallow or spoil answers."""
 
 import contextlib
 import select
@@ -9,12 +9,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
-Mode = Literal["open", "refused", "slow", "mute"]
+Mode = Literal["open", "refused", "slow", "mute", "hung", "error"]
 _CHUNK = 65536
 #: seconds that a chunk takes on a slow wire
 _SLOW = 0.4
 #: how the request that posts a review begins
 _POST = b"POST /a/changes/"
+#: what a service says that has fallen over
+_ERROR = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
 @dataclass(slots=True)
@@ -22,7 +24,8 @@ class Wire:
     """Forwards connections to a port of this machine.
 
     `refused` ends what is open and accepts nothing, `slow` holds each chunk back, `mute` lets the answers to reviews
-    vanish: Gerrit has them, and its client does not learn it.
+    vanish: Gerrit has them, and its client does not learn it. `hung` accepts requests and passes nothing on, `error`
+    answers each with HTTP's 500.
     """
 
     target: int
@@ -94,6 +97,11 @@ class Wire:
             for ready in select.select([near, far], [], [])[0]:
                 data = ready.recv(_CHUNK)
                 if not data:
+                    return
+                if self._mode == "hung":
+                    continue
+                if ready is near and self._mode == "error":
+                    near.sendall(_ERROR)
                     return
                 if ready is near and self._mode == "mute" and data.startswith(_POST):
                     vanishes = True

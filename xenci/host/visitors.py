@@ -14,8 +14,9 @@ def add_key(host: Host, user: str, key: str, mark: str, *, file: str = "") -> No
     `key` is `KIND BASE64`, `mark` one word; `file` stands for the user's authorized_keys.
     """
     script = f"""{_find(user, file)}
-        install -d -m 700 -o {shlex.quote(user)} "$(dirname "$file")" && touch "$file" &&
-        chown {shlex.quote(user)} "$file" && chmod 600 "$file" || exit 1
+        folder=$(dirname "$file")
+        mkdir -p "$folder" && chmod 700 "$folder" && touch "$file" &&
+        chown {shlex.quote(user)} "$folder" "$file" && chmod 600 "$file" || exit 1
         line=$(cat)
         grep -qxF -- "$line" "$file" && exit 0
         [ -z "$(tail -c 1 "$file")" ] || echo >> "$file"
@@ -36,7 +37,9 @@ def _find(user: str, file: str) -> str:
     """Return a line of shell that sets `file`."""
     if file:
         return f"file={shlex.quote(file)}"
-    home = f"home=$(getent passwd {shlex.quote(user)} | cut -d: -f6)"
+    # small machines have no getent; those whose accounts are elsewhere have them not in /etc/passwd
+    entry = f"{{ getent passwd {shlex.quote(user)} || grep -e {shlex.quote(f'^{user}:')} /etc/passwd; }} 2> /dev/null"
+    home = f"home=$({entry} | cut -d: -f6)"
     return f'{home}; [ -n "$home" ] || {{ echo no such user >&2; exit 2; }}; file=$home/.ssh/authorized_keys'
 
 

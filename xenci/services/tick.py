@@ -43,7 +43,8 @@ def tick(ctx: Context, _row: int = 0) -> None:
         if session.scalar(select(BuildRow.id).where(BuildRow.state == BuildState.QUEUED).limit(1)) is not None:
             nudge(session, "dispatch")
         moving = LIVE_STATES - _STILL
-        for node in session.scalars(select(NodeRow.id).where(NodeRow.state.in_(moving))):
+        # in the survey's order: two that give the same nudges never wait for each other in a circle
+        for node in session.scalars(select(NodeRow.id).where(NodeRow.state.in_(moving)).order_by(NodeRow.id)):
             nudge(session, "node", node)
         for node in session.scalars(keys_wanted(at)):
             nudge(session, "node", node)
