@@ -71,6 +71,9 @@ TURNING = """
             os.kill(os.getpid(), signal.SIGKILL)
         if part == "dies":
             provider.create = create
+    # the one that dies has begun: else the other may have made all before
+    while part == "stays" and not rows(ctx):
+        time.sleep(0.05)
     while sum(row.active_at is not None for row in rows(ctx)) < wanted:
         tick(ctx)
         for row in sorted(rows(ctx, *MOVING), key=lambda row: row.id, reverse=part == "dies"):
