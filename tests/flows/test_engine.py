@@ -6,10 +6,12 @@ import pytest
 from sqlalchemy import text
 
 from tests.flows.world import World
+from xenci.services import engine
 from xenci.services.consider import consider
 from xenci.services.dispatch import dispatch
 from xenci.services.engine import defer, nudge, rescue, take
 from xenci.services.tick import tick
+from xenci.store.marks import open_alarms
 
 pytestmark = pytest.mark.own_database
 
@@ -27,6 +29,20 @@ def test_two_nudges_of_a_row_are_one_and_the_transaction_lives(world: World) -> 
         defer(session, "prepare", 7)
         defer(session, "prepare", 8)
     assert world.nudges("prepare") == [7, 8]
+
+
+def test_a_nudge_that_waits_for_another_transaction_too_long_is_no_fault_of_the_step(world: World) -> None:
+    def step() -> None:
+        with world.database.session() as second:
+            second.execute(text("set local lock_timeout = '20ms'"))
+            defer(second, "prepare", 7)
+
+    with world.database.session() as first:
+        defer(first, "prepare", 7)
+        engine._guard(world.ctx, "prepare", 7, step)
+        with world.database.session() as session:
+            assert open_alarms(session) == []
+    assert world.nudges("prepare") == [7]
 
 
 def test_a_nudge_for_now_hastens_one_for_later(world: World) -> None:

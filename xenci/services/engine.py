@@ -179,10 +179,10 @@ def _guard(ctx: Context, name: str, row: int, call: Callable[[], Any]) -> None:
         _TROUBLES.failed(name, row, is_temporary=isinstance(error, Temporary))
         _LOG.warning("step.failed", step=name, row=row, error=error.sentence)
         _alarm(ctx, name, row, error.sentence, error.remedy)
-    except OperationalError as error:
-        # mostly the database is away for a moment; what fails on and on is a fault of the row's
+    except (OperationalError, exceptions.ConnectorException) as error:
+        # mostly the database is away for a moment, or two steps waited for each other; what fails on is the row's fault
         failures = _TROUBLES.failed(name, row, is_temporary=True)
-        words = str(error.orig).strip()
+        words = str(getattr(error, "orig", None) or error.__cause__ or error).strip()
         _LOG.warning("step.database", step=name, row=row, error=words)
         if failures >= _PATIENCE:
             _alarm(ctx, name, row, words, "look at PostgreSQL's log; it is tried again by itself")
