@@ -1,0 +1,23 @@
+"""a key that may be there, and why an address is missing."""
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+from alembic import op
+
+revision: str = "0010"
+down_revision: str | None = "0007"
+branch_labels: Sequence[str] | None = None
+depends_on: Sequence[str] | None = None
+
+
+def upgrade() -> None:
+    op.add_column("holds", sa.Column("may_have_key", sa.Boolean(), server_default=sa.false(), nullable=False))
+    # what was tried may have been done, also for an owner of before
+    op.execute("update holds set may_have_key = true where key_at is not null or public_key is not null")
+    op.add_column("nodes", sa.Column("no_address", sa.Text(), nullable=True))
+
+
+def downgrade() -> None:
+    op.drop_column("nodes", "no_address")
+    op.drop_column("holds", "may_have_key")
