@@ -63,6 +63,8 @@ class FakeCloud:
         self.down: XenciError | None = None
         #: raised by `create` after the server was made
         self.forgetful: XenciError | None = None
+        #: raised by `give_address`
+        self.no_address: XenciError | None = None
         #: the words of the next servers' ERROR
         self.fault = ""
         self.calls: list[str] = []
@@ -113,6 +115,8 @@ class FakeCloud:
 
     def give_address(self, server_id: str) -> None:
         self._call("give_address")
+        if self.no_address is not None:
+            raise self.no_address
         server = self._server(server_id)
         if self.has_floating and server.address is None:
             address = f"203.0.113.{len(self.things) + 1}"

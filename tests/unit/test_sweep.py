@@ -3,13 +3,15 @@
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
 from sqlalchemy import delete, select
 
 from tests.contracts.fake_cloud import FakeCloud
 from tests.unit.test_pool_service import SECOND, MakeWorld, World, make
+from xenci.errors import XenciError
 from xenci.model.leftover import Kind
 from xenci.model.node import NodeState
-from xenci.providers.port import ApiDown
+from xenci.providers.port import ApiDown, NoCapacity, QuotaExceeded
 from xenci.rules.leaks import GRACE
 from xenci.rules.owned import owned
 from xenci.services.pool import claim, tick
@@ -132,11 +134,43 @@ def test_a_claimed_nodes_server_tells_its_build_also_after_a_crash_and_without_i
     assert (told.server_id, told.address, told.made_at) == (node.server_id, node.address, node.created_at)
 
 
-def test_a_server_gets_its_floating_ip_before_it_is_met_and_loses_it_with_its_node(make: MakeWorld) -> None:
-    world = make(min_ready=1)
+def float_all(world: World) -> None:
+    """Have every server get its address by a floating IP."""
     providers = tuple(p.model_copy(update={"floating_network": "public"}) for p in world.ctx.settings.providers)
     world.ctx.settings = world.ctx.settings.model_copy(update={"providers": providers})
     world.ca.has_floating = world.cb.has_floating = True
+
+
+@pytest.mark.parametrize(
+    ("error", "failure"),
+    [(QuotaExceeded("floating IPs: 5 of 5"), "quota"), (NoCapacity("no port yet"), "network")],
+)
+def test_a_floating_ip_that_cannot_be_had_is_no_fault_of_the_image(
+    make: MakeWorld, error: XenciError, failure: str
+) -> None:
+    world = make(min_ready=1, deadlines={"boot": "1m"})
+    float_all(world)
+    world.ca.no_address = world.cb.no_address = error
+    world.turn(16)
+    first = world.rows()[0]
+    assert first.failure == failure
+    assert f"it has no address after 60 s; last: waits for a floating IP: {error.sentence}" == first.reason
+
+
+def test_a_server_whose_floating_ip_came_late_is_met(make: MakeWorld) -> None:
+    world = make(min_ready=1)
+    float_all(world)
+    world.ca.no_address = world.cb.no_address = QuotaExceeded("floating IPs: 5 of 5")
+    world.turn(3)
+    assert [row.no_address for row in world.rows()] == ["quota"]
+    world.ca.no_address = world.cb.no_address = None
+    world.turn(3)
+    assert [(row.state, row.no_address) for row in world.rows()] == [(NodeState.READY, None)]
+
+
+def test_a_server_gets_its_floating_ip_before_it_is_met_and_loses_it_with_its_node(make: MakeWorld) -> None:
+    world = make(min_ready=1)
+    float_all(world)
     world.turn(4)
     (row,) = world.rows(NodeState.READY)
     cloud = world.ca if row.provider == "ca" else world.cb
