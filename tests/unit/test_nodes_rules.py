@@ -202,6 +202,8 @@ def test_launches_that_fail_in_a_row_are_told_with_the_last_reason() -> None:
     assert "no SSH 0" in found["label:xen:launch"].detail
     assert found["provider:ca:launch:xen:ssh"].detail.endswith("tried again at 12:05 UTC")
     assert all(alarm.remedy for alarm in found.values())
+    later = told(standings={("ca", "xen"): standing(endings, "ca", "xen")}, at=AT + 5 * MINUTE)
+    assert later["provider:ca:launch:xen:ssh"].detail.endswith("tried again with the next node that is needed")
 
 
 def test_a_mistake_in_the_configuration_is_told_at_once() -> None:
