@@ -113,6 +113,37 @@ def test_a_cloud_that_cannot_tell_its_leftovers_is_an_alarm_and_costs_no_node(ma
     assert world.alarms() == {}
 
 
+def test_a_service_that_is_down_stops_the_sweep_of_its_own_kinds_alone(make: MakeWorld) -> None:
+    world = make(min_ready=0)
+    world.ca.hold(Kind.VOLUME, "disk", system="test")
+    sweeps(world, 1)
+    world.ca.hold(Kind.PORT, "port", system="test", server_id="gone")
+    world.ca.unlisted = {Kind.VOLUME: ApiDown("cinder: 503")}
+    sweeps(world, 4)
+    assert held(world.ca) == {(Kind.VOLUME, "disk")}
+    assert "volume: " in world.alarms()["sweep:ca"]
+    assert "cinder: 503" in world.alarms()["sweep:ca"]
+    with world.ctx.database.session() as session:
+        rows = {row.cloud_id: row.deleted_at is None for row in session.scalars(select(StrayRow))}
+    assert rows == {"disk": True, "port": False}, "what was not listed is not taken for gone"
+    world.ca.unlisted = {}
+    sweeps(world, 2)
+    assert held(world.ca) == set()
+    assert world.alarms() == {}
+
+
+def test_the_alarm_about_a_sweep_ends_when_its_provider_leaves_the_configuration(make: MakeWorld) -> None:
+    world = make(min_ready=0)
+    world.ca.unlisted = world.cb.unlisted = {Kind.VOLUME: ApiDown("cinder: 503")}
+    sweeps(world, 1)
+    assert set(world.alarms()) == {"sweep:ca", "sweep:cb"}
+    kept = tuple(one for one in world.ctx.settings.providers if one.name == "cb")
+    world.ctx.settings = world.ctx.settings.model_copy(update={"providers": kept})
+    del world.ctx.providers["ca"]
+    sweeps(world, 1)
+    assert set(world.alarms()) == {"sweep:cb"}
+
+
 def test_a_claimed_nodes_server_tells_its_build_also_after_a_crash_and_without_its_row(make: MakeWorld) -> None:
     world = make(min_ready=1)
     world.turn(3)
