@@ -13,8 +13,9 @@ depends_on: Sequence[str] | None = None
 
 def upgrade() -> None:
     op.add_column("holds", sa.Column("may_have_key", sa.Boolean(), server_default=sa.false(), nullable=False))
-    # what was tried may have been done, also for an owner of before
-    op.execute("update holds set may_have_key = true where key_at is not null or public_key is not null")
+    # whether an owner of before had a key is not known: the node is looked at once
+    has_begun = "began_at is not null and ended_at is null"
+    op.execute(f"update holds set may_have_key = true where key_at is not null or ({has_begun})")
     op.add_column("nodes", sa.Column("no_address", sa.Text(), nullable=True))
 
 

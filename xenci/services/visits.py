@@ -51,8 +51,9 @@ def let_owner_in(ctx: Context, row: NodeRow) -> None:
         now = session.get_one(HoldRow, hold.id, with_for_update=True)
         if now.public_key == key:
             now.key_tried_at, now.key_error = ctx.clock(), error
-            now.key_at = None if error or key is None else ctx.clock()
-            now.may_have_key = key is not None if not error else now.may_have_key
+            if not error:
+                now.key_at = None if key is None else ctx.clock()
+                now.may_have_key = key is not None
 
 
 def shut_owner_out(ctx: Context, row: NodeRow) -> None:
