@@ -16,6 +16,7 @@ from xenci.providers.port import (
     Images,
     Leftovers,
     Limits,
+    NotAllListed,
     QuotaExceeded,
     ServerMissing,
     Servers,
@@ -63,6 +64,10 @@ class FakeCloud:
         self.down: XenciError | None = None
         #: raised by `create` after the server was made
         self.forgetful: XenciError | None = None
+        #: kinds that `leftovers` cannot list, with what they meet
+        self.unlisted: dict[Kind, XenciError] = {}
+        #: raised by `give_address`
+        self.no_address: XenciError | None = None
         #: the words of the next servers' ERROR
         self.fault = ""
         self.calls: list[str] = []
@@ -113,6 +118,8 @@ class FakeCloud:
 
     def give_address(self, server_id: str) -> None:
         self._call("give_address")
+        if self.no_address is not None:
+            raise self.no_address
         server = self._server(server_id)
         if self.has_floating and server.address is None:
             address = f"203.0.113.{len(self.things) + 1}"
@@ -163,7 +170,10 @@ class FakeCloud:
             Leftover(kind=Kind.IMAGE, id=image.id, name=image.name, created_at=image.created_at)
             for image in self._images()
         ]
-        return [thing for thing in found if self.has_volumes or thing.kind is not Kind.VOLUME] + images
+        things = [thing for thing in found if self.has_volumes or thing.kind is not Kind.VOLUME] + images
+        if self.unlisted:
+            raise NotAllListed([thing for thing in things if thing.kind not in self.unlisted], self.unlisted)
+        return things
 
     def delete_leftover(self, leftover: Leftover) -> None:
         self._call("delete_leftover")

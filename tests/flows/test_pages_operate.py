@@ -175,6 +175,8 @@ def test_what_cannot_be_done_is_told_with_a_remedy(world: World, ann: TestClient
         ("/node/test-node-000001/release", {}, 404),
         ("/node/nobody/delete", {}, 404),
         ("/node/test-node-000001/hold", {"reason": "x", "length": "soon"}, 422),
+        ("/node/test-node-000001/hold", {"reason": "x", "length": "99999999999999999h"}, 422),
+        ("/node/test-node-000001/hold", {"reason": "x", "length": f"{'9' * 400}d"}, 422),
         ("/node/test-node-000001/hold", {"reason": "x", "length": "90d"}, 409),
         ("/node/test-node-000001/hold", {"reason": " "}, 409),
         ("/node/test-node-000001/hold", {"reason": "x", "key": f'command="rm" {KEY}'}, 422),

@@ -71,6 +71,19 @@ def test_a_mistake_is_told_with_file_path_and_what_is_wrong(what: str, tmp_path:
     assert told.value.remedy
 
 
+def test_the_key_for_one_zone_means_a_list_of_one(tmp_path: Path) -> None:
+    text = (ROOT / "configs/opendev.yaml").read_text()
+    path = tmp_path / "xenci.yaml"
+    zones = []
+    for keys in ("availability_zone: az1", "availability_zone: null"):
+        path.write_text(text.replace("availability_zones: []", keys, 1))
+        zones.append(load(path).providers[0].availability_zones)
+    assert zones == [("az1",), ()]
+    path.write_text(text.replace("availability_zones: []", "availability_zones: []\n    availability_zone: az1", 1))
+    with pytest.raises(ConfigError, match="keep availability_zones"):
+        load(path)
+
+
 def test_a_file_that_is_not_there_is_told_with_a_remedy(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="is not there") as told:
         load(tmp_path / "none.yaml")

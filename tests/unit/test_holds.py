@@ -22,6 +22,7 @@ from xenci.services.autoholds import add_autohold, end_autohold
 from xenci.services.holds import CannotHold, hold_by_hand, release_by_hand, way_in
 from xenci.services.keep import keep_ended
 from xenci.services.pool import claim, release
+from xenci.services.visits import keys_wanted
 from xenci.store.holds import open_hold, standing_wishes
 from xenci.store.tables import ActionRow, BuildRow, HoldRow, NodeRow
 
@@ -38,8 +39,11 @@ class Guestbook(FakeHost):
     """A machine that notes what it was told to do with keys."""
 
     said: list[str] = field(default_factory=list)
+    lost: HostLost | None = None
 
     def run(self, command: str, *, timeout: timedelta, input: bytes = b"") -> Output:
+        if self.lost is not None:
+            raise self.lost
         if input:
             self.said.append(("+ " if "printf" in command else "- ") + input.decode())
         return super().run(command, timeout=timeout)
@@ -52,6 +56,13 @@ def terms(length: timedelta = HOUR, key: str | None = None) -> Terms:
 def hold(world: World, node: int, length: timedelta = HOUR, key: str | None = None) -> str:
     with world.ctx.database.session() as session:
         return hold_by_hand(session, session.get_one(NodeRow, node), terms(length, key), wish(world))
+
+
+def held_with_keys(world: World, node: int, *keys: str | None) -> None:
+    """Hold a node by new terms again and again, each time with this key; the node is visited after each."""
+    for key in keys:
+        hold(world, node, key=key)
+        nudged(world)
 
 
 def let_go(world: World, node: int) -> str:
@@ -139,6 +150,45 @@ def test_the_owners_key_is_put_on_the_node_and_taken_away_before_it_is_deleted(m
     assert world.rows()[0].state == NodeState.DELETED
 
 
+def test_a_former_owners_key_leaves_the_node_when_another_comes_or_none(make: MakeWorld) -> None:
+    world = make(min_ready=1)
+    book = Guestbook("10.0.0.1")
+    world.ctx.hosts._connect = lambda *_: cast(Host, book)
+    world.turn(3)
+    (ready,) = world.rows()
+    held_with_keys(world, ready.id, "ssh-ed25519 ANN", "ssh-ed25519 BOB", None)
+    expected = [
+        "+ ssh-ed25519 ANN xenci-hold-1",
+        "- xenci-hold-1",
+        "+ ssh-ed25519 BOB xenci-hold-1",
+        "- xenci-hold-1",
+    ]
+    assert book.said == expected
+    rows_wanted = keys_wanted(world.at[0] + HOUR)
+    with world.ctx.database.session() as session:
+        assert session.scalars(rows_wanted).all() == []
+    let_go(world, ready.id)
+    world.turn(3)
+    assert book.said == expected, "nothing is there any more"
+
+
+def test_a_key_that_could_not_be_taken_away_is_tried_again_and_once_more_at_the_end(make: MakeWorld) -> None:
+    world = make(min_ready=1)
+    book = Guestbook("10.0.0.1")
+    world.ctx.hosts._connect = lambda *_: cast(Host, book)
+    world.turn(3)
+    (ready,) = world.rows()
+    held_with_keys(world, ready.id, KEY)
+    book.lost = HostLost("10.0.0.1: no route")
+    held_with_keys(world, ready.id, None)
+    with world.ctx.database.session() as session:
+        assert session.scalars(keys_wanted(world.at[0] + HOUR)).all() == [ready.id]
+    book.lost = None
+    let_go(world, ready.id)
+    world.turn(3)
+    assert book.said == [f"+ {KEY} xenci-hold-1", "- xenci-hold-1"]
+
+
 def nudged(world: World) -> None:
     """Take the held nodes further, as their nudges do."""
     from xenci.services.nodes import advance_node
@@ -189,6 +239,27 @@ def test_a_launch_that_fails_is_held_by_a_standing_wish_with_its_server(make: Ma
     assert {row.state for row in others if row.failure} <= {NodeState.DELETING, NodeState.DELETED}, "once"
     with world.ctx.database.session() as session:
         assert standing_wishes(session) == []
+
+
+@pytest.mark.parametrize(("ending", "why"), [("boot", "the server is ERROR"), ("network", "it has no address")])
+def test_a_server_that_never_ran_is_held_too_though_there_is_no_way_in(make: MakeWorld, ending: str, why: str) -> None:
+    world = make(min_ready=1, deadlines={"boot": "1m"})
+    world.ca.has_floating = world.cb.has_floating = ending == "network"
+    world.ca.fault = world.cb.fault = "" if ending == "network" else "the disk is broken"
+    with world.ctx.database.session() as session:
+        what = Autohold(label="small", endings=("boot", "network"))
+        add_autohold(session, world.ctx.settings, what, terms(key=KEY), wish(world))
+    world.turn(16)
+    (row,) = world.rows(NodeState.HOLD)
+    assert (row.failure, row.address) == (ending, None)
+    assert why in row.reason
+    assert row.server_id in {**world.ca.servers, **world.cb.servers}
+    assert way_in(world.ctx.settings, row) == ""
+    nudged(world)
+    with world.ctx.database.session() as session:
+        held = open_hold(session, row.id)
+        assert held is not None
+        assert (held.key_error, held.may_have_key) == ("the node has no address", False)
 
 
 def test_a_standing_wish_counts_and_is_about_its_job_result_and_change_alone(make: MakeWorld) -> None:

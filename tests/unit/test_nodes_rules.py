@@ -123,13 +123,15 @@ def test_the_clouds_words_tell_the_kind_of_failure(fault: str, failure: LaunchFa
     ("values", "failure"),
     [
         ({}, LaunchFailure.BOOT),
+        ({"no_address": LaunchFailure.NETWORK}, LaunchFailure.NETWORK),
+        ({"no_address": LaunchFailure.QUOTA}, LaunchFailure.QUOTA),
         ({"active_at": AT}, LaunchFailure.SSH),
         ({"active_at": AT, "ssh_at": AT, "state": NodeState.TESTING}, LaunchFailure.XEN),
     ],
 )
 def test_each_part_of_a_launch_has_its_own_deadline(values: dict[str, object], failure: LaunchFailure) -> None:
     one = node(**{"state": NodeState.BUILDING, "reason": "waits"} | values)
-    limit = {LaunchFailure.BOOT: LIMITS.boot, LaunchFailure.SSH: LIMITS.ssh, LaunchFailure.XEN: LIMITS.xen}[failure]
+    limit = {LaunchFailure.SSH: LIMITS.ssh, LaunchFailure.XEN: LIMITS.xen}.get(failure, LIMITS.boot)
     assert lateness(one, LIMITS, AT + limit) is None
     late = lateness(one, LIMITS, AT + limit + timedelta(seconds=1))
     assert late is not None
@@ -200,6 +202,8 @@ def test_launches_that_fail_in_a_row_are_told_with_the_last_reason() -> None:
     assert "no SSH 0" in found["label:xen:launch"].detail
     assert found["provider:ca:launch:xen:ssh"].detail.endswith("tried again at 12:05 UTC")
     assert all(alarm.remedy for alarm in found.values())
+    later = told(standings={("ca", "xen"): standing(endings, "ca", "xen")}, at=AT + 5 * MINUTE)
+    assert later["provider:ca:launch:xen:ssh"].detail.endswith("tried again with the next node that is needed")
 
 
 def test_a_mistake_in_the_configuration_is_told_at_once() -> None:

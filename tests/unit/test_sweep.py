@@ -3,13 +3,15 @@
 from dataclasses import replace
 from datetime import timedelta
 
+import pytest
 from sqlalchemy import delete, select
 
 from tests.contracts.fake_cloud import FakeCloud
 from tests.unit.test_pool_service import SECOND, MakeWorld, World, make
+from xenci.errors import XenciError
 from xenci.model.leftover import Kind
 from xenci.model.node import NodeState
-from xenci.providers.port import ApiDown
+from xenci.providers.port import ApiDown, NoCapacity, QuotaExceeded
 from xenci.rules.leaks import GRACE
 from xenci.rules.owned import owned
 from xenci.services.pool import claim, tick
@@ -111,6 +113,37 @@ def test_a_cloud_that_cannot_tell_its_leftovers_is_an_alarm_and_costs_no_node(ma
     assert world.alarms() == {}
 
 
+def test_a_service_that_is_down_stops_the_sweep_of_its_own_kinds_alone(make: MakeWorld) -> None:
+    world = make(min_ready=0)
+    world.ca.hold(Kind.VOLUME, "disk", system="test")
+    sweeps(world, 1)
+    world.ca.hold(Kind.PORT, "port", system="test", server_id="gone")
+    world.ca.unlisted = {Kind.VOLUME: ApiDown("cinder: 503")}
+    sweeps(world, 4)
+    assert held(world.ca) == {(Kind.VOLUME, "disk")}
+    assert "volume: " in world.alarms()["sweep:ca"]
+    assert "cinder: 503" in world.alarms()["sweep:ca"]
+    with world.ctx.database.session() as session:
+        rows = {row.cloud_id: row.deleted_at is None for row in session.scalars(select(StrayRow))}
+    assert rows == {"disk": True, "port": False}, "what was not listed is not taken for gone"
+    world.ca.unlisted = {}
+    sweeps(world, 2)
+    assert held(world.ca) == set()
+    assert world.alarms() == {}
+
+
+def test_the_alarm_about_a_sweep_ends_when_its_provider_leaves_the_configuration(make: MakeWorld) -> None:
+    world = make(min_ready=0)
+    world.ca.unlisted = world.cb.unlisted = {Kind.VOLUME: ApiDown("cinder: 503")}
+    sweeps(world, 1)
+    assert set(world.alarms()) == {"sweep:ca", "sweep:cb"}
+    kept = tuple(one for one in world.ctx.settings.providers if one.name == "cb")
+    world.ctx.settings = world.ctx.settings.model_copy(update={"providers": kept})
+    del world.ctx.providers["ca"]
+    sweeps(world, 1)
+    assert set(world.alarms()) == {"sweep:cb"}
+
+
 def test_a_claimed_nodes_server_tells_its_build_also_after_a_crash_and_without_its_row(make: MakeWorld) -> None:
     world = make(min_ready=1)
     world.turn(3)
@@ -132,11 +165,43 @@ def test_a_claimed_nodes_server_tells_its_build_also_after_a_crash_and_without_i
     assert (told.server_id, told.address, told.made_at) == (node.server_id, node.address, node.created_at)
 
 
-def test_a_server_gets_its_floating_ip_before_it_is_met_and_loses_it_with_its_node(make: MakeWorld) -> None:
-    world = make(min_ready=1)
+def float_all(world: World) -> None:
+    """Have every server get its address by a floating IP."""
     providers = tuple(p.model_copy(update={"floating_network": "public"}) for p in world.ctx.settings.providers)
     world.ctx.settings = world.ctx.settings.model_copy(update={"providers": providers})
     world.ca.has_floating = world.cb.has_floating = True
+
+
+@pytest.mark.parametrize(
+    ("error", "failure"),
+    [(QuotaExceeded("floating IPs: 5 of 5"), "quota"), (NoCapacity("no port yet"), "network")],
+)
+def test_a_floating_ip_that_cannot_be_had_is_no_fault_of_the_image(
+    make: MakeWorld, error: XenciError, failure: str
+) -> None:
+    world = make(min_ready=1, deadlines={"boot": "1m"})
+    float_all(world)
+    world.ca.no_address = world.cb.no_address = error
+    world.turn(16)
+    first = world.rows()[0]
+    assert first.failure == failure
+    assert f"it has no address after 60 s; last: waits for a floating IP: {error.sentence}" == first.reason
+
+
+def test_a_server_whose_floating_ip_came_late_is_met(make: MakeWorld) -> None:
+    world = make(min_ready=1)
+    float_all(world)
+    world.ca.no_address = world.cb.no_address = QuotaExceeded("floating IPs: 5 of 5")
+    world.turn(3)
+    assert [row.no_address for row in world.rows()] == ["quota"]
+    world.ca.no_address = world.cb.no_address = None
+    world.turn(3)
+    assert [(row.state, row.no_address) for row in world.rows()] == [(NodeState.READY, None)]
+
+
+def test_a_server_gets_its_floating_ip_before_it_is_met_and_loses_it_with_its_node(make: MakeWorld) -> None:
+    world = make(min_ready=1)
+    float_all(world)
     world.turn(4)
     (row,) = world.rows(NodeState.READY)
     cloud = world.ca if row.provider == "ca" else world.cb

@@ -151,7 +151,11 @@ def _hold_in_words(hold: HoldRow | None) -> str:
     if hold.ended_at is not None:
         return f"was for {hold.owner} until {hold.ended_at:%Y-%m-%d %H:%M} UTC: {hold.ended_by}"
     until = f"until {hold.until:%Y-%m-%d %H:%M} UTC" if hold.until else "not begun yet"
-    key = f"; key: {'on the node' if hold.key_at else hold.key_error or 'not there yet'}" if hold.public_key else ""
+    key = ""
+    if hold.public_key:
+        key = f"; key: {'on the node' if hold.key_at else hold.key_error or 'not there yet'}"
+    elif hold.may_have_key:
+        key = f"; a former owner's key may still be there: {hold.key_error or 'it is taken away'}"
     return f"for {hold.owner}, {until}: {hold.reason}{key}"
 
 

@@ -6,12 +6,14 @@ learned about a cloud while it was half up (versions, addresses of services) wou
 """
 
 from collections.abc import Callable, Iterable, Set
+from functools import partial
 from threading import Lock
 from typing import Any, TypeVar
 
 from xenci.clock import Clock, now
 from xenci.config.models import Provider as ProviderSettings
-from xenci.model.leftover import Image, Leftover
+from xenci.errors import XenciError
+from xenci.model.leftover import Image, Kind, Leftover
 from xenci.model.node import Server, Size
 from xenci.providers import openstack_belongings as belongings
 from xenci.providers import openstack_images as images
@@ -26,6 +28,7 @@ from xenci.providers.port import (
     Images,
     Leftovers,
     Limits,
+    NotAllListed,
     Provider,
     Servers,
     WrongSetup,
@@ -126,10 +129,18 @@ class OpenStack:
         self._call("delete_image", image_id, lambda cloud: cloud.image.delete_image(image_id, ignore_missing=True))
 
     def leftovers(self, servers: Set[str]) -> Leftovers:
-        def list_(cloud: Any) -> Leftovers:
-            return belongings.all_of(cloud, self._system, servers)
-
-        return self._call("leftovers", "of ours", list_)
+        things: Leftovers = []
+        failures: dict[Kind, XenciError] = {}
+        for kind in belongings.KINDS:
+            # each by itself: a service that is down hides nothing of the others
+            list_ = partial(belongings.all_of, kind=kind, system=self._system, servers=servers)
+            try:
+                things += self._call("leftovers", f"of kind {kind}", list_)
+            except XenciError as error:
+                failures[kind] = error
+        if failures:
+            raise NotAllListed(things, failures)
+        return things
 
     def delete_leftover(self, leftover: Leftover) -> None:
         what = f"{leftover.kind} {leftover.id}"

@@ -57,15 +57,24 @@ def release_floating_ips(cloud: Any, system: str, server_id: str) -> None:
             cloud.network.delete_ip(ip.id, ignore_missing=True)
 
 
-def all_of(cloud: Any, system: str, servers: Set[str]) -> list[Leftover]:
-    """Return all that carries the system's id besides servers; see `port.Provider.leftovers`."""
-    return [
-        *_ports(cloud, system, servers),
-        *_floating_ips(cloud, system),
-        *_volumes(cloud, system),
-        *_keypairs(cloud, system),
-        *map(_image, images_of(cloud, "", system)),
-    ]
+#: the kinds of what there is besides servers
+KINDS = tuple(kind for kind in Kind if kind is not Kind.SERVER)
+
+
+def all_of(cloud: Any, kind: Kind, system: str, servers: Set[str]) -> list[Leftover]:
+    """Return all of a kind that carries the system's id; see `port.Provider.leftovers`. Servers are not told here."""
+    match kind:
+        case Kind.PORT:
+            return list(_ports(cloud, system, servers))
+        case Kind.FLOATING_IP:
+            return list(_floating_ips(cloud, system))
+        case Kind.VOLUME:
+            return list(_volumes(cloud, system))
+        case Kind.KEYPAIR:
+            return list(_keypairs(cloud, system))
+        case Kind.IMAGE:
+            return [_image(image) for image in images_of(cloud, "", system)]
+    return []
 
 
 def delete(cloud: Any, thing: Leftover) -> None:

@@ -4,13 +4,13 @@ The port is small so that one contract suite runs on a small fake and on a real 
 things themselves: everything of ours can be found again from the cloud's lists alone.
 """
 
-from collections.abc import Set
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from typing import Protocol, TypeAlias
 
 from xenci.config.models import Provider as ProviderSettings
-from xenci.errors import Permanent, Temporary
-from xenci.model.leftover import Image, Leftover
+from xenci.errors import Permanent, Temporary, XenciError
+from xenci.model.leftover import Image, Kind, Leftover
 from xenci.model.node import Server, Size
 from xenci.providers.calls import Calls
 
@@ -34,6 +34,17 @@ class NoCapacity(Temporary):
 
 class ApiDown(Temporary):
     """The cloud does not answer as it should."""
+
+
+class NotAllListed(Temporary):
+    """Not everything of ours can be listed. It carries what could be."""
+
+    def __init__(self, things: list[Leftover], failures: Mapping[Kind, XenciError]) -> None:
+        self.things = things
+        #: what each kind that could not be listed met
+        self.failures = failures
+        remedy = next((error.remedy for error in failures.values() if error.remedy), "")
+        super().__init__("; ".join(f"{kind}: {error.sentence}" for kind, error in failures.items()), remedy=remedy)
 
 
 class ServerMissing(Temporary):
@@ -122,6 +133,7 @@ class Provider(Protocol):
         """Return what carries our system id besides servers, in use or not; of nobody else.
 
         A port carries it if it is marked with it, or if it was made for one of `servers`: ids of ours, past ones too.
+        Raises NotAllListed besides, with what was listed, while a service of the cloud does not answer.
         """
 
     def delete_leftover(self, leftover: Leftover) -> None:

@@ -14,6 +14,8 @@ from xenci.model.node import Server
 
 #: looks that must have seen a thing before it is deleted
 LOOKS = 2
+#: alarms about sweeps of a provider: before its name
+SWEEP = "sweep:"
 #: how long a thing without a row is left alone: after it was first seen, and after it was made
 GRACE = {
     Kind.SERVER: timedelta(minutes=2),

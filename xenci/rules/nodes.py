@@ -25,7 +25,7 @@ SETTLED = timedelta(minutes=2)
 #: how often a deletion is asked for
 ASK_AGAIN = timedelta(seconds=30)
 
-#: why a server that runs is not met yet; it is late for its network's fault then
+#: why a server that runs is not met yet
 NO_ADDRESS = "the server is ACTIVE and has no address yet"
 
 #: words of Nova and Neutron for: no port, or no address
@@ -55,6 +55,8 @@ class Node:
     server_id: str | None = None
     created_at: datetime
     active_at: datetime | None = None
+    #: what it is if it stays ACTIVE without an address; None unless it is so
+    no_address: LaunchFailure | None = None
     ssh_at: datetime | None = None
     ready_at: datetime | None = None
     #: when it came into its state
@@ -188,8 +190,8 @@ def lateness(node: Node, deadlines: Deadlines, at: datetime, back_at: datetime |
     """
     if node.state not in LAUNCHING:
         return None
-    if node.active_at is None and node.reason == NO_ADDRESS:
-        since, limit, failure, what = node.created_at, deadlines.boot, LaunchFailure.NETWORK, "it has no address"
+    if node.active_at is None and node.no_address is not None:
+        since, limit, failure, what = node.created_at, deadlines.boot, node.no_address, "it has no address"
     elif node.active_at is None:
         since, limit, failure, what = node.created_at, deadlines.boot, LaunchFailure.BOOT, "the server is not ACTIVE"
     elif node.ssh_at is None:

@@ -77,7 +77,7 @@ def alarms(
 ) -> list[Alarm]:
     """Return every alarm that should be open now."""
     found = [_silence(cloud) for cloud in clouds if cloud.failing_since and at - cloud.failing_since >= _SILENCE]
-    found += _launches(standings)
+    found += _launches(standings, at)
     found += _attempts(labels, endings)
     found += _quotas(clouds, labels, nodes, endings, at)
     found += _deletions(nodes, at)
@@ -104,7 +104,7 @@ def _silence(cloud: Cloud) -> Alarm:
     )
 
 
-def _launches(standings: dict[tuple[str, str], Standing]) -> Iterable[Alarm]:
+def _launches(standings: dict[tuple[str, str], Standing], at: datetime) -> Iterable[Alarm]:
     found: dict[str, Alarm] = {}
     for (provider, label), stands in sorted(standings.items()):
         for breaker in stands.breakers:
@@ -117,10 +117,15 @@ def _launches(standings: dict[tuple[str, str], Standing]) -> Iterable[Alarm]:
                 key=key,
                 brief=f"{what} cannot be launched on {provider}: {breaker.reason}",
                 detail=f"{breaker.failures} in a row, the last: {breaker.last.reason}"
-                f"; tried again at {breaker.open_until:%H:%M} UTC",
+                f"; tried again {_next_try(breaker.open_until, at)}",
                 remedy=_REMEDIES[breaker.reason],
             )
     return found.values()
+
+
+def _next_try(open_until: datetime, at: datetime) -> str:
+    """Return when it is tried again: not before this time, and not before a node is needed."""
+    return f"at {open_until:%H:%M} UTC" if open_until > at else "with the next node that is needed"
 
 
 def _attempts(labels: Sequence[LabelFacts], endings: Sequence[Ending]) -> Iterable[Alarm]:

@@ -29,6 +29,7 @@ def as_node(row: NodeRow) -> Node:
         server_id=row.server_id,
         created_at=row.created_at,
         active_at=row.active_at,
+        no_address=None if row.no_address is None else LaunchFailure(row.no_address),
         ssh_at=row.ssh_at,
         ready_at=row.ready_at,
         state_at=row.state_at,
@@ -65,6 +66,6 @@ def fail(row: NodeRow, failure: LaunchFailure, reason: str, *, at: datetime, is_
     row.failure = failure
     row.failed_at = at
     _LOG.warning("node.launch_failed", node=row.name, provider=row.provider, failure=failure, reason=reason)
-    if not is_refused and row.address and keep_failed(row, failure, reason, at=at):
+    if not is_refused and row.server_id is not None and keep_failed(row, failure, reason, at=at):
         return
     change(row, NodeState.DELETED if is_refused else NodeState.DELETING, reason, at=at)

@@ -6,7 +6,7 @@ from sqlalchemy import case, func, literal, select
 from sqlalchemy.orm import Session
 
 from xenci.model.leftover import Kind
-from xenci.rules.leaks import GRACE
+from xenci.rules.leaks import GRACE, SWEEP
 from xenci.rules.pool import Plan, Supply, World, standings
 from xenci.rules.pool_alarms import Alarm, Cloud, LabelFacts, alarms
 from xenci.services.context import Context
@@ -39,6 +39,15 @@ def tell(ctx: Context, session: Session, world: World, decided: Plan, at: dateti
         at=at,
     )
     _settle(session, wanted, at)
+    _end_of_gone_providers(ctx, session, at)
+
+
+def _end_of_gone_providers(ctx: Context, session: Session, at: datetime) -> None:
+    """Close the alarms about sweeps of providers that left the configuration: nobody sweeps them any more."""
+    swept = {f"{SWEEP}{settings.name}" for settings in ctx.settings.providers}
+    for row in open_alarms(session):
+        if row.key.startswith(SWEEP) and row.key not in swept:
+            clear_alarm(session, row.key, at=at)
 
 
 def _settle(session: Session, wanted: list[Alarm], at: datetime) -> None:

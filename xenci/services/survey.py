@@ -14,8 +14,8 @@ from sqlalchemy.orm import Session
 
 from xenci.errors import XenciError
 from xenci.model.leftover import Kind
-from xenci.model.node import NodeState, Server
-from xenci.providers.port import Limits, Provider
+from xenci.model.node import LaunchFailure, NodeState, Server
+from xenci.providers.port import Limits, Provider, QuotaExceeded
 from xenci.rules import leaks
 from xenci.rules import nodes as rules
 from xenci.services.api_calls import note_calls
@@ -110,12 +110,19 @@ def _put_right(ctx: Context, provider: Provider, node: int, server_id: str, meta
             provider.mark(server_id, metadata)
         else:
             provider.give_address(server_id)
+            _note_no_address(ctx, node, LaunchFailure.NETWORK, rules.NO_ADDRESS)
     except XenciError as error:
         _LOG.warning("node.not_put_right", node=node, provider=provider.name, error=error.sentence)
-        with ctx.database.session() as session:
-            row = locked(session, node)
-            if row is not None and row.state == NodeState.BUILDING:
-                row.reason = f"waits for a floating IP: {error.sentence}"[:1000]
+        if not metadata:
+            failure = LaunchFailure.QUOTA if isinstance(error, QuotaExceeded) else LaunchFailure.NETWORK
+            _note_no_address(ctx, node, failure, f"waits for a floating IP: {error.sentence}")
+
+
+def _note_no_address(ctx: Context, node: int, failure: LaunchFailure, reason: str) -> None:
+    with ctx.database.session() as session:
+        row = locked(session, node)
+        if row is not None and row.state == NodeState.BUILDING and row.active_at is None:
+            row.no_address, row.reason = failure, reason[:1000]
 
 
 def _apply(ctx: Context, session: Session, row: NodeRow, finding: rules.Finding) -> None:
@@ -148,11 +155,14 @@ def _see(session: Session, row: NodeRow, server: Server, at: datetime) -> None:
     row.missing_at = None
     row.address = server.address or row.address
     if row.state == NodeState.BUILDING and row.active_at is None and server.status == "ACTIVE" and server.address:
-        row.active_at = at
+        row.active_at, row.no_address = at, None
         row.reason = "the server is ACTIVE; waits for SSH"
         nudge(session, "node", row.id)
-    elif row.state == NodeState.BUILDING and server.status == "ACTIVE" and not server.address:
-        row.reason = rules.NO_ADDRESS
+    elif row.state == NodeState.BUILDING and server.status != "ACTIVE":
+        row.no_address = None
+    elif row.state == NodeState.BUILDING and row.no_address is None and not server.address:
+        # what was met when it was to be given one says more, and stays
+        row.no_address, row.reason = LaunchFailure.NETWORK, rules.NO_ADDRESS
 
 
 def _provider_row(session: Session, name: str) -> ProviderRow:

@@ -4,6 +4,7 @@ Servers are looked at with each survey (`survey.py`). The cloud is listed before
 meanwhile is not in the list. What the configuration names is never touched.
 """
 
+from collections.abc import Set
 from datetime import datetime, timedelta
 
 import structlog
@@ -13,8 +14,8 @@ from sqlalchemy.orm import Session
 from xenci.errors import XenciError
 from xenci.model.leftover import Kind
 from xenci.model.node import LIVE_STATES
-from xenci.providers.port import Provider
-from xenci.rules.leaks import Known, keypair_name, unaccounted
+from xenci.providers.port import Leftovers, NotAllListed, Provider
+from xenci.rules.leaks import SWEEP, Known, keypair_name, unaccounted
 from xenci.services.context import Context
 from xenci.services.node_rows import live_nodes
 from xenci.services.strays import delete_strays, note_strays
@@ -42,25 +43,38 @@ def sweep(ctx: Context, provider: Provider) -> None:
             return
         row.swept_at = at
         servers = _servers_of_ours(session, provider.name, at)
-    try:
-        things = provider.leftovers(servers)
-    except XenciError as error:
-        _LOG.warning("sweep.failed", provider=provider.name, error=error.sentence)
-        with ctx.database.session() as session:
-            raise_alarm(
-                session,
-                f"sweep:{provider.name}",
-                brief=f"What may be left over on {provider.name} cannot be listed",
-                detail=error.sentence,
-                remedy=error.remedy or "it is tried again every few minutes; what is left may cost money meanwhile",
-                at=at,
-            )
-        return
+    things, kinds, error = _list(provider, servers)
     with ctx.database.session() as session:
         known = _known(ctx, session, provider.name)
-        condemned = note_strays(session, provider.name, unaccounted(things, known), kinds=_KINDS, at=ctx.clock())
-        clear_alarm(session, f"sweep:{provider.name}", at=ctx.clock())
+        condemned = note_strays(session, provider.name, unaccounted(things, known), kinds=kinds, at=ctx.clock())
+        _tell(session, provider.name, error, at=ctx.clock())
     delete_strays(provider, condemned)
+
+
+def _list(provider: Provider, servers: Set[str]) -> tuple[Leftovers, Set[Kind], XenciError | None]:
+    """Return what could be listed, its kinds, and what hid the others: of those nothing is known."""
+    try:
+        return provider.leftovers(servers), _KINDS, None
+    except NotAllListed as error:
+        return error.things, _KINDS - error.failures.keys(), error
+    except XenciError as error:
+        return [], frozenset(), error
+
+
+def _tell(session: Session, provider: str, error: XenciError | None, *, at: datetime) -> None:
+    """Open the alarm about a sweep that does not see everything, or close it."""
+    if error is None:
+        clear_alarm(session, f"{SWEEP}{provider}", at=at)
+        return
+    _LOG.warning("sweep.failed", provider=provider, error=error.sentence)
+    raise_alarm(
+        session,
+        f"{SWEEP}{provider}",
+        brief=f"What may be left over on {provider} cannot be listed",
+        detail=error.sentence,
+        remedy=error.remedy or "it is tried again every few minutes; what is left may cost money meanwhile",
+        at=at,
+    )
 
 
 def _servers_of_ours(session: Session, provider: str, at: datetime) -> set[str]:

@@ -12,7 +12,10 @@ _UNITS = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86400}
 def parse_duration(value: Any) -> Any:
     """Turn `90s`, `10m`, `2h` or `1d` into a timedelta; anything else is left to pydantic, which refuses it."""
     if isinstance(value, str) and (found := re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(s|m|min|h|d)\s*", value)):
-        return timedelta(seconds=float(found[1]) * _UNITS[found[2]])
+        try:
+            return timedelta(seconds=float(found[1]) * _UNITS[found[2]])
+        except OverflowError as error:
+            raise ValueError(f"{value[:40]!r} is longer than any time: write fewer digits") from error
     if isinstance(value, timedelta):
         return value
     raise ValueError(f"{value!r} is no duration: write 90s, 10m, 2h or 1d")

@@ -1,7 +1,7 @@
 """The configuration of nodes: providers that they come from, and labels that jobs ask for."""
 
 from datetime import timedelta
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -68,6 +68,18 @@ class Provider(Model):
     labels: tuple[ProviderLabel, ...]
     #: longest time that one call to the cloud's API may take
     api_timeout: Duration = timedelta(seconds=60)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _knows_the_key_of_one_zone(cls, raw: Any) -> Any:
+        """Take `availability_zone: NAME`, the key for one zone, as a list of one."""
+        if not isinstance(raw, dict) or "availability_zone" not in raw:
+            return raw
+        if "availability_zones" in raw:
+            raise ValueError("availability_zone and availability_zones mean the same: keep availability_zones")
+        rest = {key: value for key, value in raw.items() if key != "availability_zone"}
+        zone = raw["availability_zone"]
+        return rest if zone is None else rest | {"availability_zones": [zone]}
 
     @model_validator(mode="after")
     def _has_what_its_driver_needs(self) -> "Provider":

@@ -45,6 +45,8 @@ class NodeRow(Base):
     image_id: Mapped[int | None]
     created_at: Mapped[datetime] = mapped_column(server_default=func.now(), index=True)
     active_at: Mapped[datetime | None]
+    #: LaunchFailure that it is if it stays ACTIVE without an address; NULL unless it is so
+    no_address: Mapped[str | None]
     ssh_at: Mapped[datetime | None]
     ready_at: Mapped[datetime | None]
     state_at: Mapped[datetime] = mapped_column(server_default=func.now())

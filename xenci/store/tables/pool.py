@@ -77,6 +77,8 @@ class HoldRow(Base):
     key_at: Mapped[datetime | None]
     key_tried_at: Mapped[datetime | None]
     key_error: Mapped[str] = mapped_column(server_default="")
+    #: whether a key of this hold may be on the node, this owner's or a former one's; set before one is put there
+    may_have_key: Mapped[bool] = mapped_column(server_default=sql("false"))
     #: when it was released or ran out, and who or what did
     ended_at: Mapped[datetime | None]
     ended_by: Mapped[str] = mapped_column(server_default="")
