@@ -15,9 +15,11 @@ from xenci.model.leftover import Kind
 from xenci.model.node import LIVE_STATES
 from xenci.providers.port import Provider
 from xenci.rules.leaks import Known, keypair_name, unaccounted
+from xenci.services.answers import understood
 from xenci.services.context import Context
+from xenci.services.errands import run_errands
 from xenci.services.node_rows import live_nodes
-from xenci.services.strays import delete_strays, note_strays
+from xenci.services.strays import deletions, note_strays
 from xenci.store.marks import clear_alarm, raise_alarm
 from xenci.store.tables import NodeRow, ProviderRow, StrayRow
 
@@ -26,6 +28,8 @@ _LOG = structlog.get_logger()
 EVERY = timedelta(minutes=3)
 #: servers that were given up longer ago are not asked after any more
 _REMEMBERED = timedelta(days=7)
+#: most deletions of one sweep
+_MOST = 50
 _KINDS = frozenset(Kind) - {Kind.SERVER}
 
 
@@ -40,9 +44,10 @@ def sweep(ctx: Context, provider: Provider) -> None:
         if row.swept_at is not None and abs(at - row.swept_at) < EVERY:
             return
         row.swept_at = at
-        servers = _servers_of_ours(session, provider.name, at)
+        servers = _servers_of_ours(session, at)
     try:
-        things = provider.leftovers(servers)
+        with understood(provider.name):
+            things = provider.leftovers(servers)
     except XenciError as error:
         _LOG.warning("sweep.failed", provider=provider.name, error=error.sentence)
         with ctx.database.session() as session:
@@ -56,26 +61,27 @@ def sweep(ctx: Context, provider: Provider) -> None:
             )
         return
     with ctx.database.session() as session:
-        known = _known(ctx, session, provider.name)
+        known = _known(ctx, session)
         condemned = note_strays(session, provider.name, unaccounted(things, known), kinds=_KINDS, at=ctx.clock())
         clear_alarm(session, f"sweep:{provider.name}", at=ctx.clock())
-    delete_strays(provider, condemned)
+    run_errands(deletions(provider, condemned), tries=ctx.tries, clock=ctx.clock, most=_MOST)
 
 
-def _servers_of_ours(session: Session, provider: str, at: datetime) -> set[str]:
-    """Return the ids of servers that are or of late were ours: Neutron tells no owner of a port but its server."""
+def _servers_of_ours(session: Session, at: datetime) -> set[str]:
+    """Return the ids of servers that are or of late were ours: Neutron tells no owner of a port but its server.
+
+    Of all providers, as two names may mean one cloud, or one that has got another name.
+    """
     recent = or_(NodeRow.state.in_(LIVE_STATES), NodeRow.deleted_at > at - _REMEMBERED)
-    nodes = select(NodeRow.server_id).where(NodeRow.provider == provider, NodeRow.server_id.is_not(None), recent)
-    strays = select(StrayRow.cloud_id).where(
-        StrayRow.provider == provider, StrayRow.kind == Kind.SERVER, StrayRow.seen_at > at - _REMEMBERED
-    )
+    nodes = select(NodeRow.server_id).where(NodeRow.server_id.is_not(None), recent)
+    strays = select(StrayRow.cloud_id).where(StrayRow.kind == Kind.SERVER, StrayRow.seen_at > at - _REMEMBERED)
     return {str(one) for one in (*session.scalars(nodes), *session.scalars(strays))}
 
 
-def _known(ctx: Context, session: Session, provider: str) -> Known:
-    settings = ctx.settings.provider(provider)
+def _known(ctx: Context, session: Session) -> Known:
+    """Return what is accounted for, on whichever provider."""
     return Known(
-        servers={row.server_id for row in live_nodes(session, provider) if row.server_id is not None},
+        servers={row.server_id for row in live_nodes(session) if row.server_id is not None},
         keypair=keypair_name(ctx.settings.system, ctx.public_key),
-        image_names={label.image for label in settings.labels},
+        image_names={label.image for one in ctx.settings.providers for label in one.labels},
     )

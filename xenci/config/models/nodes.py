@@ -74,6 +74,13 @@ class Provider(Model):
             raise ValueError("driver: libvirt and the key libvirt (uri, pool, sizes) go together")
         return self
 
+    @property
+    def place(self) -> tuple[str, ...]:
+        """What is one cloud whatever it is named: two providers there would take each other's servers for leaks."""
+        if self.libvirt is not None:
+            return (self.driver, self.libvirt.uri)
+        return (self.driver, self.cloud, self.region or "")
+
 
 class NodeDeadlines(Model):
     """How long a node may take until it is ready."""
