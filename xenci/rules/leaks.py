@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from xenci.model.leftover import Kind, Leftover
 from xenci.model.node import Server
+from xenci.rules.nodes import Node, identity_of
 
 #: looks that must have seen a thing before it is deleted
 LOOKS = 2
@@ -33,7 +34,7 @@ GRACE = {
 class Known:
     """What the rows and the configuration account for on one provider."""
 
-    #: servers of live nodes
+    #: servers of live nodes, whatever provider their rows name
     servers: Set[str]
     #: the key pair in use
     keypair: str
@@ -51,6 +52,24 @@ def keypair_name(system: str, public_key: str) -> str:
 def unaccounted(things: Iterable[Leftover], known: Known) -> list[Leftover]:
     """Return what no row accounts for. `things` carry our system id and were listed before `known` was read."""
     return [thing for thing in things if not _is_known(thing, known)]
+
+
+def of_nobody(servers: Iterable[Server], nodes: Iterable[Node]) -> list[Server]:
+    """Return the servers that no live node accounts for, whatever provider its row names.
+
+    Two names may mean one cloud, and a provider may have got another name since. `nodes` are those of all providers.
+    """
+    ids, unborn = set(), []
+    for node in nodes:
+        if node.server_id is not None:
+            ids.add(node.server_id)
+        else:
+            unborn.append(identity_of(node.name, node.created_at).items())
+    return [
+        server
+        for server in servers
+        if server.id not in ids and not any(identity <= server.metadata.items() for identity in unborn)
+    ]
 
 
 def is_to_be_deleted(thing: Leftover, *, first_seen_at: datetime, times: int, at: datetime) -> bool:

@@ -124,7 +124,8 @@ class Stray:
     server: Server
 
 
-Finding = Seen | Failed | Lost | Missing | Gone | Stray
+OfNode = Seen | Failed | Lost | Missing | Gone
+Finding = OfNode | Stray
 
 
 def server_name(system: str, node_id: int) -> str:

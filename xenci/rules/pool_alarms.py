@@ -50,6 +50,10 @@ class Cloud:
     #: servers that the quota lets us have; None if it names no limit
     quota: int | None = None
     failing_since: datetime | None = None
+    #: when it was last listed; None if it never was
+    listed_at: datetime | None = None
+    #: for how long a list says what there is
+    fresh_for: timedelta = timedelta(minutes=2)
     error: str = ""
     remedy: str = ""
 
@@ -77,6 +81,7 @@ def alarms(
 ) -> list[Alarm]:
     """Return every alarm that should be open now."""
     found = [_silence(cloud) for cloud in clouds if cloud.failing_since and at - cloud.failing_since >= _SILENCE]
+    found += [_blindness(cloud) for cloud in clouds if _is_unseen(cloud, at)]
     found += _launches(standings, at)
     found += _attempts(labels, endings)
     found += _quotas(clouds, labels, nodes, endings, at)
@@ -101,6 +106,20 @@ def _silence(cloud: Cloud) -> Alarm:
         brief=f"The cloud {cloud.name} cannot be used",
         detail=cloud.error,
         remedy=cloud.remedy or _REMEDIES[LaunchFailure.API],
+    )
+
+
+def _is_unseen(cloud: Cloud, at: datetime) -> bool:
+    """Tell whether a cloud whose calls are not said to fail was not listed for long all the same."""
+    return cloud.failing_since is None and cloud.listed_at is not None and at - cloud.listed_at >= cloud.fresh_for
+
+
+def _blindness(cloud: Cloud) -> Alarm:
+    return Alarm(
+        key=f"provider:{cloud.name}:api",
+        brief=f"The cloud {cloud.name} was not listed for long: it gets no nodes",
+        detail=f"the last time at {cloud.listed_at:%Y-%m-%d %H:%M} UTC",
+        remedy="its calls may hang: look at the cloud's own status, and at xenci's log for the survey",
     )
 
 

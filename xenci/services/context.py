@@ -20,6 +20,7 @@ from xenci.model.change import Account
 from xenci.providers.calls import Calls
 from xenci.providers.port import Provider
 from xenci.providers.registry import open_provider
+from xenci.services.errands import Tries
 from xenci.services.groups import CiGroups
 from xenci.services.hosts import HostCache
 from xenci.services.keys import ensure_node_key
@@ -45,6 +46,8 @@ class Context:
     public_key: str
     #: what was asked of the clouds and is not written down yet
     calls: Calls = field(default_factory=Calls)
+    #: when clouds were last asked for small things
+    tries: Tries = field(default_factory=Tries)
     #: connections kept between steps
     hosts: HostCache = field(init=False)
     #: who is a CI

@@ -1,5 +1,6 @@
 """A node's row as the rules see it, and the few ways in which a row changes its state."""
 
+from collections.abc import Iterable
 from datetime import datetime
 
 import structlog
@@ -13,7 +14,7 @@ from xenci.services.keep import keep_failed
 from xenci.services.node_states import change
 from xenci.store.tables import NodeRow
 
-__all__ = ["as_node", "change", "deadlines_of", "fail", "live_nodes", "locked"]
+__all__ = ["as_node", "change", "deadlines_of", "fail", "live_nodes", "locked", "locked_nodes"]
 _LOG = structlog.get_logger()
 
 
@@ -43,14 +44,21 @@ def deadlines_of(label: Label) -> Deadlines:
     return Deadlines(boot=label.deadlines.boot, ssh=label.deadlines.ssh, xen=label.deadlines.xen)
 
 
-def live_nodes(session: Session, provider: str | None = None, *, lock: bool = False) -> list[NodeRow]:
-    """Return the rows of live nodes, of one provider or of all; locked, if they are to be written."""
+def live_nodes(session: Session, provider: str | None = None) -> list[NodeRow]:
+    """Return the rows of live nodes, of one provider or of all."""
     query = select(NodeRow).where(NodeRow.state.in_(LIVE_STATES)).order_by(NodeRow.id)
     if provider is not None:
         query = query.where(NodeRow.provider == provider)
-    if lock:
-        query = query.with_for_update()
     return list(session.scalars(query))
+
+
+def locked_nodes(session: Session, ids: Iterable[int]) -> list[NodeRow]:
+    """Return these rows in the order of their ids, locked and as they are now.
+
+    Who writes several nodes locks all of them here before the first change: in one order, nobody waits in a circle.
+    """
+    query = select(NodeRow).where(NodeRow.id.in_(set(ids))).order_by(NodeRow.id).with_for_update()
+    return list(session.scalars(query.execution_options(populate_existing=True)))
 
 
 def locked(session: Session, node_id: int) -> NodeRow | None:

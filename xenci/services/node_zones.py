@@ -3,9 +3,10 @@
 Whoever comes after a crash asks for the same.
 """
 
+import zlib
 from datetime import timedelta
 
-from sqlalchemy import or_, select
+from sqlalchemy import or_, select, text
 from sqlalchemy.orm import Session
 
 from xenci.model.node import LIVE_STATES, LaunchFailure
@@ -13,8 +14,10 @@ from xenci.rules.zones import Placed, next_zone
 from xenci.services.context import Context
 from xenci.services.node_rows import locked
 from xenci.store.images import promoted
-from xenci.store.tables import NodeRow, ProviderRow
+from xenci.store.tables import NodeRow
 
+#: first number of the advisory locks of choices of a zone: "zone"
+_LOCK = 0x7A6F6E65
 #: how far back launches count in the choice of a zone
 _HISTORY = timedelta(hours=1)
 
@@ -40,8 +43,10 @@ def _zone(ctx: Context, session: Session, row: NodeRow) -> str | None:
     zones = ctx.settings.provider(row.provider).availability_zones
     if len(zones) < 2:
         return next(iter(zones), None)
-    # one at a time for each provider: each sees where the one before went
-    session.get(ProviderRow, row.provider, with_for_update=True)
+    # one at a time for each provider: each sees where the one before went. Not the provider's row: a survey locks it
+    # before nodes, and this comes after one
+    lock = {"kind": _LOCK, "number": zlib.crc32(row.provider.encode()) & 0x7FFFFFFF}
+    session.execute(text("select pg_advisory_xact_lock(:kind, :number)"), lock)
     at = ctx.clock()
     recent = or_(NodeRow.state.in_(LIVE_STATES), NodeRow.created_at > at - _HISTORY)
     query = select(NodeRow).where(NodeRow.provider == row.provider, NodeRow.zone.is_not(None), recent)

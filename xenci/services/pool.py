@@ -3,7 +3,7 @@
 And the pool's counter: a build takes a ready node here, and leaves it when it has ended. A node serves one build.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from datetime import datetime, timedelta
 
@@ -12,16 +12,17 @@ from sqlalchemy import case, func, literal, select, text
 from sqlalchemy.orm import Session, aliased
 
 from xenci.model.node import NodeState
-from xenci.rules.nodes import LAUNCHING, lateness, server_name
+from xenci.rules.nodes import LAUNCHING, Failed, lateness, server_name
 from xenci.rules.pool import Launch, Retire, plan
 from xenci.services.context import Context
 from xenci.services.engine import nudge
 from xenci.services.holds import settle_holds
 from xenci.services.keep import keep
-from xenci.services.node_rows import as_node, change, deadlines_of, fail, live_nodes, locked
+from xenci.services.node_rows import as_node, change, deadlines_of, fail, live_nodes, locked, locked_nodes
 from xenci.services.pool_alarms import tell
 from xenci.services.pool_world import read_world
 from xenci.services.survey import survey
+from xenci.store.holds import open_holds
 from xenci.store.marks import back_at
 from xenci.store.tables import NodeRow
 
@@ -37,15 +38,16 @@ def tick(ctx: Context, _row: int = 0) -> None:
     _survey_all(ctx)
     with ctx.database.session() as session:
         lock_plans(session)
+        _end_what_is_over(ctx, session, ctx.clock())
+    # a transaction of its own: each locks the nodes that it writes at its beginning, all at once
+    with ctx.database.session() as session:
+        lock_plans(session)
         at = ctx.clock()
-        _fail_late(ctx, session, at)
-        settle_holds(session, at)
         world = read_world(ctx, session, at)
         decided = plan(world)
+        _retire(session, decided.retirements, at)
         for launch in decided.launches:
             new_node(session, launch, system=ctx.settings.system, at=at)
-        for retirement in decided.retirements:
-            _retire(session, retirement, at)
         tell(ctx, session, world, decided, at)
 
 
@@ -89,17 +91,15 @@ def release(session: Session, node_id: int, reason: str, *, at: datetime | None 
 
 
 def _survey_all(ctx: Context) -> None:
-    """Survey every provider, each in a thread of its own: one that hangs holds up no other."""
+    """Survey every provider, each in a thread of its own: one that hangs or fails holds up no other, and no plan."""
     pool = ThreadPoolExecutor(max_workers=max(1, len(ctx.providers)), thread_name_prefix="survey")
     futures = [pool.submit(survey, ctx, name) for name in ctx.providers]
     for future in futures:
         future.add_done_callback(_log_failure)
-    done, late = wait(futures, timeout=_WAIT.total_seconds())
+    _, late = wait(futures, timeout=_WAIT.total_seconds())
     pool.shutdown(wait=False)
     if late:
         _LOG.info("pool.cloud_is_slow", surveys=len(late))
-    for future in done:
-        future.result()
 
 
 def _log_failure(future: Future[None]) -> None:
@@ -108,17 +108,21 @@ def _log_failure(future: Future[None]) -> None:
         _LOG.error("pool.survey_failed", error=f"{type(error).__name__}: {error}")
 
 
-def _fail_late(ctx: Context, session: Session, at: datetime) -> None:
-    """End launches that are past their deadlines, also where nothing answers that could be asked."""
+def _end_what_is_over(ctx: Context, session: Session, at: datetime) -> None:
+    """End launches that are past their deadlines, also where nothing answers that could be asked, and holds."""
     limits = {label.name: deadlines_of(label) for label in ctx.settings.labels}
     back = back_at(session, at=at)
-    for row in live_nodes(session):
-        late = lateness(as_node(row), limits[row.label], at, back) if row.label in limits else None
-        if late is not None:
-            session.refresh(row, with_for_update=True)
-            if lateness(as_node(row), limits[row.label], at, back):
-                fail(row, late.failure, late.reason, at=at)
-                nudge(session, "node", row.id)
+
+    def late(row: NodeRow) -> Failed | None:
+        return lateness(as_node(row), limits[row.label], at, back) if row.label in limits else None
+
+    overdue = [row.id for row in live_nodes(session) if late(row) is not None]
+    for row in locked_nodes(session, [*overdue, *(hold.node_id for hold in open_holds(session))]):
+        failed = late(row)
+        if failed is not None:
+            fail(row, failed.failure, failed.reason, at=at)
+            nudge(session, "node", row.id)
+    settle_holds(session, at)
 
 
 def lock_plans(session: Session) -> None:
@@ -160,11 +164,12 @@ def new_node(
     return row
 
 
-def _retire(session: Session, retirement: Retire, at: datetime) -> None:
-    row = locked(session, retirement.node)
-    if row is not None and row.state in (NodeState.READY, *LAUNCHING):
-        change(row, NodeState.DELETING, retirement.reason, at=at)
-        nudge(session, "node", row.id)
+def _retire(session: Session, retirements: Iterable[Retire], at: datetime) -> None:
+    reasons = {one.node: one.reason for one in retirements}
+    for row in locked_nodes(session, reasons):
+        if row.state in (NodeState.READY, *LAUNCHING):
+            change(row, NodeState.DELETING, reasons[row.id], at=at)
+            nudge(session, "node", row.id)
 
 
 def _moment(session: Session) -> datetime:

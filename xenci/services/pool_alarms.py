@@ -10,6 +10,7 @@ from xenci.rules.leaks import GRACE, SWEEP
 from xenci.rules.pool import Plan, Supply, World, standings
 from xenci.rules.pool_alarms import Alarm, Cloud, LabelFacts, alarms
 from xenci.services.context import Context
+from xenci.services.pool_world import fresh_for
 from xenci.store.marks import clear_alarm, open_alarms, raise_alarm
 from xenci.store.tables import ProviderRow, StrayRow
 
@@ -27,7 +28,7 @@ def tell(ctx: Context, session: Session, world: World, decided: Plan, at: dateti
         StrayRow.deleted_at.is_(None), StrayRow.first_seen_at < literal(at) - patience
     )
     wanted = alarms(
-        clouds=[_cloud(supply, facts.get(supply.name)) for supply in world.supplies],
+        clouds=[_cloud(ctx, supply, facts.get(supply.name)) for supply in world.supplies],
         labels=[
             LabelFacts(name=label.name, launch_attempts=label.launch_attempts, short=decided.short.get(label.name, 0))
             for label in ctx.settings.labels
@@ -60,7 +61,7 @@ def _settle(session: Session, wanted: list[Alarm], at: datetime) -> None:
         clear_alarm(session, key, at=at)
 
 
-def _cloud(supply: Supply, row: ProviderRow | None) -> Cloud:
+def _cloud(ctx: Context, supply: Supply, row: ProviderRow | None) -> Cloud:
     most = supply.capacity if supply.wanted is None else supply.wanted
     if row is None:
         return Cloud(name=supply.name, max_servers=most)
@@ -69,6 +70,8 @@ def _cloud(supply: Supply, row: ProviderRow | None) -> Cloud:
         max_servers=most,
         quota=row.quota,
         failing_since=row.failing_since,
+        listed_at=row.listed_at,
+        fresh_for=fresh_for(ctx.settings.provider(supply.name)),
         error=row.error,
         remedy=row.remedy,
     )

@@ -15,7 +15,7 @@ from xenci.store.launches import asked, ended, endings, last_providers
 from xenci.store.overrides import figure, read_overrides
 from xenci.store.tables import BuildRow, ProviderRow
 
-__all__ = ["asked", "ended", "read_world"]
+__all__ = ["asked", "ended", "fresh_for", "read_world"]
 #: a provider whose last list is older is not asked for nodes ..
 _FRESH = timedelta(minutes=2)
 #: .. unless so many of its calls may take longer: a cloud that is slow but alive is not dead
@@ -50,9 +50,13 @@ def read_world(ctx: Context, session: Session, at: datetime) -> World:
     )
 
 
+def fresh_for(settings: Provider) -> timedelta:
+    """Return how long a provider's list says what there is; with an older one it gets no nodes."""
+    return max(_FRESH, _CALLS * settings.api_timeout)
+
+
 def _supply(settings: Provider, row: ProviderRow | None, words: Overrides, at: datetime) -> Supply:
-    limit = max(_FRESH, _CALLS * settings.api_timeout)
-    is_fresh = row is not None and row.listed_at is not None and at - row.listed_at < limit
+    is_fresh = row is not None and row.listed_at is not None and at - row.listed_at < fresh_for(settings)
     wanted = figure(words, OverrideKind.MAX_SERVERS, settings.name, settings.max_servers)
     quota = row.quota if row is not None and row.quota is not None else wanted
     drain = words.get((OverrideKind.DRAIN, settings.name))

@@ -101,7 +101,8 @@ def _end(ctx: Context, build: BuildRow, reason: str) -> None:
 def _give_back(session: Session) -> None:
     """Give back the nodes that are in use by builds which do not run on them."""
     runs = select(BuildRow.id).where(BuildRow.node_id == NodeRow.id, BuildRow.state == BuildState.RUNNING)
-    query = select(NodeRow.id).where(NodeRow.state == NodeState.IN_USE, NodeRow.image_id.is_(None), ~runs.exists())
+    orphans = (NodeRow.state == NodeState.IN_USE, NodeRow.image_id.is_(None), ~runs.exists())
+    query = select(NodeRow.id).where(*orphans).order_by(NodeRow.id)
     for number in session.scalars(query).all():
         _LOG.warning("repair.given_back", node=number)
         release(session, number, "no build runs on it")

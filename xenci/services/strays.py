@@ -1,7 +1,8 @@
 """Keeps the rows of what no row accounts for, and deletes from the cloud what has been seen often and long enough."""
 
-from collections.abc import Set
+from collections.abc import Iterable, Set
 from datetime import datetime
+from functools import partial
 
 import structlog
 from sqlalchemy import select
@@ -12,6 +13,8 @@ from xenci.errors import XenciError
 from xenci.model.leftover import Kind, Leftover
 from xenci.providers.port import Provider
 from xenci.rules.leaks import is_to_be_deleted
+from xenci.services.answers import understood
+from xenci.services.errands import Errand
 from xenci.store.tables import StrayRow
 
 _LOG = structlog.get_logger()
@@ -40,19 +43,26 @@ def note_strays(
     return condemned
 
 
-def delete_strays(provider: Provider, things: list[Leftover]) -> None:
-    """Delete them; what fails is tried again when it is seen again."""
-    for thing in things:
-        what = {"provider": provider.name, "kind": thing.kind, "id": thing.id, "name": thing.name}
-        try:
+def deletions(provider: Provider, things: Iterable[Leftover]) -> list[Errand]:
+    """Return the calls that delete them; what fails is tried again when it is seen again."""
+    return [
+        Errand(key=(provider.name, "delete", thing.kind, thing.id), run=partial(_delete, provider, thing))
+        for thing in things
+    ]
+
+
+def _delete(provider: Provider, thing: Leftover) -> None:
+    what = {"provider": provider.name, "kind": thing.kind, "id": thing.id, "name": thing.name}
+    try:
+        with understood(provider.name):
             if thing.kind is Kind.SERVER:
                 provider.delete(thing.id)
             else:
                 provider.delete_leftover(thing)
-        except XenciError as error:
-            _LOG.warning("stray.not_deleted", error=error.sentence, **what)
-        else:
-            _LOG.warning("stray.deleted", **what)
+    except XenciError as error:
+        _LOG.warning("stray.not_deleted", error=error.sentence, **what)
+    else:
+        _LOG.warning("stray.deleted", **what)
 
 
 def _begin(session: Session, provider: str, thing: Leftover, at: datetime) -> None:

@@ -6,7 +6,9 @@ now. What a row knows and its server does not say yet (its build, its address) i
 """
 
 import zlib
+from collections.abc import Mapping, Set
 from datetime import datetime, timedelta
+from typing import TypeGuard
 
 import structlog
 from sqlalchemy.dialects.postgresql import insert
@@ -14,16 +16,19 @@ from sqlalchemy.orm import Session
 
 from xenci.errors import XenciError
 from xenci.model.leftover import Kind
-from xenci.model.node import LaunchFailure, NodeState, Server
-from xenci.providers.port import Limits, Provider, QuotaExceeded
+from xenci.model.node import LIVE_STATES, LaunchFailure, NodeState, Server
+from xenci.providers.port import Limits, Provider
 from xenci.rules import leaks
 from xenci.rules import nodes as rules
+from xenci.services.answers import understood
 from xenci.services.api_calls import note_calls
 from xenci.services.context import Context
-from xenci.services.engine import nudge
+from xenci.services.corrections import corrections
+from xenci.services.engine import defer, nudge
+from xenci.services.errands import run_errands
 from xenci.services.fence import fenced
-from xenci.services.node_rows import as_node, change, fail, live_nodes, locked
-from xenci.services.strays import delete_strays, note_strays
+from xenci.services.node_rows import as_node, change, fail, live_nodes, locked_nodes
+from xenci.services.strays import deletions, note_strays
 from xenci.services.sweep import sweep
 from xenci.store.tables import NodeRow, ProviderRow
 
@@ -42,6 +47,10 @@ def survey(ctx: Context, name: str) -> None:
             try:
                 _survey(ctx, ctx.providers[name])
                 sweep(ctx, ctx.providers[name])
+            except Exception as error:  # noqa: BLE001 one catch-all per survey: the other clouds' nodes are planned
+                _LOG.warning("survey.failed", provider=name, exc_info=True)
+                words = f"The survey of {name} failed: {type(error).__name__}: {error}"
+                _fail(ctx, name, words, "look at xenci's log for where it failed", ctx.clock())
             finally:
                 note_calls(ctx)
 
@@ -57,72 +66,50 @@ def _survey(ctx: Context, provider: Provider) -> None:
         are_limits_due = row.limits_at is None or not timedelta() <= at - row.limits_at < LIMITS_EVERY
         before = {node.id: node.server_id for node in live_nodes(session, provider.name)}
     try:
-        limits = provider.limits() if are_limits_due else None
-        servers = provider.list()
+        with understood(provider.name):
+            limits = provider.limits() if are_limits_due else None
+            servers = provider.list()
     except XenciError as error:
-        with ctx.database.session() as session:
-            _note_failure(_provider_row(session, provider.name), error, at)
-        _LOG.warning("provider.failed", provider=provider.name, error=error.sentence)
+        _fail(ctx, provider.name, error.sentence, error.remedy, at)
         return
     with ctx.database.session() as session:
         _note_success(_provider_row(session, provider.name), servers, limits, ctx.clock())
-        rows = {row.id: row for row in live_nodes(session, provider.name, lock=True)}
-        strays: list[Server] = []
-        seen: list[tuple[NodeRow, Server]] = []
+        live = live_nodes(session)
+        rows = {row.id: row for row in live if row.provider == provider.name}
         found = rules.compare(before=before, servers=servers, nodes=map(as_node, rows.values()), at=ctx.clock())
-        for finding in found:
-            match finding:
-                case rules.Stray(server=server):
-                    strays.append(server)
-                case _:
-                    _apply(ctx, session, rows[finding.node], finding)
-            if isinstance(finding, rules.Seen):
-                seen.append((rows[finding.node], finding.server))
-        things = [leaks.of_server(server) for server in strays]
+        strays = [finding.server for finding in found if isinstance(finding, rules.Stray)]
+        things = [leaks.of_server(server) for server in leaks.of_nobody(strays, map(as_node, live))]
+        _write(ctx, session, before, servers, {one.node for one in found if _is_news(one, rows)})
+        seen = [(rows[finding.node], finding.server) for finding in found if isinstance(finding, rules.Seen)]
         condemned = note_strays(session, provider.name, things, kinds={Kind.SERVER}, at=ctx.clock())
-        wanted = _wanted(ctx, seen)
-    for node, server_id, metadata in wanted:
-        _put_right(ctx, provider, node, server_id, metadata)
-    delete_strays(provider, condemned)
+        errands = corrections(ctx, provider, seen) + deletions(provider, condemned)
+    run_errands(errands, tries=ctx.tries, clock=ctx.clock)
 
 
-def _wanted(ctx: Context, seen: list[tuple[NodeRow, Server]]) -> list[tuple[int, str, dict[str, str]]]:
-    """Return the nodes whose servers lack the build that claimed them, or (no metadata told) an address."""
-    floating = {p.name for p in ctx.settings.providers if p.floating_network}
-    wanted = []
-    for row, server in seen:
-        if server.status != "ACTIVE":
-            # Nova writes nothing on any other
-            continue
-        build = {rules.BUILD_KEY: str(row.build_id)} if row.build_id is not None else {}
-        if not build.items() <= server.metadata.items():
-            wanted.append((row.id, server.id, build))
-        needs_address = server.address is None and row.provider in floating
-        if needs_address and row.state == NodeState.BUILDING:
-            wanted.append((row.id, server.id, {}))
-    return wanted
+def _is_news(finding: rules.Finding, rows: Mapping[int, NodeRow]) -> TypeGuard[rules.OfNode]:
+    """Tell whether a finding changes its node's row. The others are not locked: a build may claim them meanwhile."""
+    match finding:
+        case rules.Stray():
+            return False
+        case rules.Seen(node=node, server=server):
+            row = rows[node]
+            is_known = row.server_id is not None and row.missing_at is None and row.state != NodeState.BUILDING
+            return not is_known or server.address not in (None, row.address)
+        case rules.Missing(node=node):
+            return rows[node].missing_at is None
+        case _:
+            return True
 
 
-def _put_right(ctx: Context, provider: Provider, node: int, server_id: str, metadata: dict[str, str]) -> None:
-    """Write a server's build on it, or give it an address; what fails is tried again at the next survey."""
-    try:
-        if metadata:
-            provider.mark(server_id, metadata)
-        else:
-            provider.give_address(server_id)
-            _note_no_address(ctx, node, LaunchFailure.NETWORK, rules.NO_ADDRESS)
-    except XenciError as error:
-        _LOG.warning("node.not_put_right", node=node, provider=provider.name, error=error.sentence)
-        if not metadata:
-            failure = LaunchFailure.QUOTA if isinstance(error, QuotaExceeded) else LaunchFailure.NETWORK
-            _note_no_address(ctx, node, failure, f"waits for a floating IP: {error.sentence}")
-
-
-def _note_no_address(ctx: Context, node: int, failure: LaunchFailure, reason: str) -> None:
-    with ctx.database.session() as session:
-        row = locked(session, node)
-        if row is not None and row.state == NodeState.BUILDING and row.active_at is None:
-            row.no_address, row.reason = failure, reason[:1000]
+def _write(
+    ctx: Context, session: Session, before: Mapping[int, str | None], servers: list[Server], nodes: Set[int]
+) -> None:
+    """Lock these nodes, look at them once more as they are now, and write down what the list means for them."""
+    rows = {row.id: row for row in locked_nodes(session, nodes) if row.state in LIVE_STATES}
+    found = rules.compare(before=before, servers=servers, nodes=map(as_node, rows.values()), at=ctx.clock())
+    for finding in found:
+        if not isinstance(finding, rules.Stray):
+            _apply(ctx, session, rows[finding.node], finding)
 
 
 def _apply(ctx: Context, session: Session, row: NodeRow, finding: rules.Finding) -> None:
@@ -152,6 +139,9 @@ def _see(session: Session, row: NodeRow, server: Server, at: datetime) -> None:
     if row.server_id is None:
         row.server_id = server.id
         _LOG.info("node.server_found", node=row.name, provider=row.provider, server=server.id)
+    if row.missing_at is not None and row.state == NodeState.READY:
+        # no build could claim it while it was missing
+        defer(session, "dispatch")
     row.missing_at = None
     row.address = server.address or row.address
     if row.state == NodeState.BUILDING and row.active_at is None and server.status == "ACTIVE" and server.address:
@@ -170,9 +160,14 @@ def _provider_row(session: Session, name: str) -> ProviderRow:
     return session.get_one(ProviderRow, name)
 
 
-def _note_failure(row: ProviderRow, error: XenciError, at: datetime) -> None:
-    row.failing_since = row.failing_since or at
-    row.error, row.remedy = error.sentence[:2000], error.remedy
+def _fail(ctx: Context, name: str, error: str, remedy: str, at: datetime) -> None:
+    """Write down that a cloud could not be surveyed: it gets no nodes until it could."""
+    with ctx.database.session() as session:
+        row = _provider_row(session, name)
+        row.failing_since = row.failing_since or at
+        # without what PostgreSQL refuses
+        row.error, row.remedy = error.replace("\0", "\N{REPLACEMENT CHARACTER}")[:2000], remedy
+    _LOG.warning("provider.failed", provider=name, error=error)
 
 
 def _note_success(row: ProviderRow, servers: list[Server], limits: Limits | None, at: datetime) -> None:

@@ -16,9 +16,11 @@ from xenci.model.leftover import Kind
 from xenci.model.node import LIVE_STATES
 from xenci.providers.port import Leftovers, NotAllListed, Provider
 from xenci.rules.leaks import SWEEP, Known, keypair_name, unaccounted
+from xenci.services.answers import understood
 from xenci.services.context import Context
+from xenci.services.errands import run_errands
 from xenci.services.node_rows import live_nodes
-from xenci.services.strays import delete_strays, note_strays
+from xenci.services.strays import deletions, note_strays
 from xenci.store.images import snapshots
 from xenci.store.marks import clear_alarm, raise_alarm
 from xenci.store.tables import NodeRow, ProviderRow, StrayRow
@@ -28,6 +30,8 @@ _LOG = structlog.get_logger()
 EVERY = timedelta(minutes=3)
 #: servers that were given up longer ago are not asked after any more
 _REMEMBERED = timedelta(days=7)
+#: most deletions of one sweep
+_MOST = 50
 _KINDS = frozenset(Kind) - {Kind.SERVER}
 
 
@@ -42,19 +46,20 @@ def sweep(ctx: Context, provider: Provider) -> None:
         if row.swept_at is not None and abs(at - row.swept_at) < EVERY:
             return
         row.swept_at = at
-        servers = _servers_of_ours(session, provider.name, at)
+        servers = _servers_of_ours(session, at)
     things, kinds, error = _list(provider, servers)
     with ctx.database.session() as session:
-        known = _known(ctx, session, provider.name)
+        known = _known(ctx, session)
         condemned = note_strays(session, provider.name, unaccounted(things, known), kinds=kinds, at=ctx.clock())
         _tell(session, provider.name, error, at=ctx.clock())
-    delete_strays(provider, condemned)
+    run_errands(deletions(provider, condemned), tries=ctx.tries, clock=ctx.clock, most=_MOST)
 
 
 def _list(provider: Provider, servers: Set[str]) -> tuple[Leftovers, Set[Kind], XenciError | None]:
     """Return what could be listed, its kinds, and what hid the others: of those nothing is known."""
     try:
-        return provider.leftovers(servers), _KINDS, None
+        with understood(provider.name):
+            return provider.leftovers(servers), _KINDS, None
     except NotAllListed as error:
         return error.things, _KINDS - error.failures.keys(), error
     except XenciError as error:
@@ -77,26 +82,33 @@ def _tell(session: Session, provider: str, error: XenciError | None, *, at: date
     )
 
 
-def _servers_of_ours(session: Session, provider: str, at: datetime) -> set[str]:
-    """Return the ids of servers that are or of late were ours: Neutron tells no owner of a port but its server."""
+def _servers_of_ours(session: Session, at: datetime) -> set[str]:
+    """Return the ids of servers that are or of late were ours: Neutron tells no owner of a port but its server.
+
+    Of all providers, as two names may mean one cloud, or one that has got another name.
+    """
     recent = or_(NodeRow.state.in_(LIVE_STATES), NodeRow.deleted_at > at - _REMEMBERED)
-    nodes = select(NodeRow.server_id).where(NodeRow.provider == provider, NodeRow.server_id.is_not(None), recent)
-    strays = select(StrayRow.cloud_id).where(
-        StrayRow.provider == provider, StrayRow.kind == Kind.SERVER, StrayRow.seen_at > at - _REMEMBERED
-    )
+    nodes = select(NodeRow.server_id).where(NodeRow.server_id.is_not(None), recent)
+    strays = select(StrayRow.cloud_id).where(StrayRow.kind == Kind.SERVER, StrayRow.seen_at > at - _REMEMBERED)
     return {str(one) for one in (*session.scalars(nodes), *session.scalars(strays))}
 
 
-def _known(ctx: Context, session: Session, provider: str) -> Known:
-    settings = ctx.settings.provider(provider)
-    ours = snapshots(session, provider)
+def _known(ctx: Context, session: Session) -> Known:
+    """Return what is accounted for, on whichever provider."""
+    ours = snapshots(session)
     return Known(
-        servers={row.server_id for row in live_nodes(session, provider) if row.server_id is not None},
+        servers={row.server_id for row in live_nodes(session) if row.server_id is not None},
         keypair=keypair_name(ctx.settings.system, ctx.public_key),
         images={row.cloud_id for row in ours if row.cloud_id is not None},
         # a snapshot is known by its name before the cloud's answer with its id is written down
         image_names={
-            *(name for one in settings.labels for name in (one.image, one.base_image) if name),
+            *(
+                name
+                for provider in ctx.settings.providers
+                for one in provider.labels
+                for name in (one.image, one.base_image)
+                if name
+            ),
             *(row.name for row in ours),
         },
     )

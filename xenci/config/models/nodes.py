@@ -93,6 +93,13 @@ class Provider(Model):
             raise ValueError(f"{', '.join(useless)}: a provider of the driver libvirt has no such thing; take it out")
         return self
 
+    @property
+    def place(self) -> tuple[str, ...]:
+        """What is one cloud whatever it is named: two providers there would take each other's servers for leaks."""
+        if self.libvirt is not None:
+            return (self.driver, self.libvirt.uri)
+        return (self.driver, self.cloud, self.region or "")
+
 
 class NodeDeadlines(Model):
     """How long a node may take until it is ready."""

@@ -91,6 +91,12 @@ class Settings(Model):
         ):
             if twice := sorted({name for name in names if names.count(name) > 1}):
                 raise ValueError(f"{what}: {twice[0]!r} is there more than once")
+        places: dict[tuple[str, ...], str] = {}
+        for i, provider in enumerate(self.providers):
+            other = places.setdefault(provider.place, provider.name)
+            if other != provider.name:
+                where = " ".join(filter(None, provider.place[1:]))
+                raise ValueError(f"providers[{i}]: {provider.name!r} and {other!r} are both {where!r}; make them one")
         labels = {label.name for label in self.labels}
         for i, job in enumerate(self.jobs):
             if not job.noop and job.label not in labels:
