@@ -96,19 +96,14 @@ def _servers_of_ours(session: Session, at: datetime) -> set[str]:
 def _known(ctx: Context, session: Session) -> Known:
     """Return what is accounted for, on whichever provider."""
     ours = snapshots(session)
+    labels = [label for one in ctx.settings.providers for label in one.labels]
     return Known(
         servers={row.server_id for row in live_nodes(session) if row.server_id is not None},
         keypair=keypair_name(ctx.settings.system, ctx.public_key),
         images={row.cloud_id for row in ours if row.cloud_id is not None},
         # a snapshot is known by its name before the cloud's answer with its id is written down
         image_names={
-            *(
-                name
-                for provider in ctx.settings.providers
-                for one in provider.labels
-                for name in (one.image, one.base_image)
-                if name
-            ),
+            *(name for one in labels for name in (one.image, one.base_image) if name),
             *(row.name for row in ours),
         },
     )

@@ -21,10 +21,9 @@ def is_moving() -> ColumnElement[bool]:
     return or_(ImageRow.state.in_(WORKING_STATES), leaves)
 
 
-def snapshots(session: Session, provider: str) -> Sequence[ImageRow]:
-    """Return the images of a provider whose snapshots a row accounts for, also those that are being made."""
-    query = select(ImageRow).where(ImageRow.provider == provider, ImageRow.gone_at.is_(None))
-    return session.scalars(query).all()
+def snapshots(session: Session) -> Sequence[ImageRow]:
+    """Return the images, on whichever provider, whose snapshots a row accounts for, also those that are being made."""
+    return session.scalars(select(ImageRow).where(ImageRow.gone_at.is_(None))).all()
 
 
 def is_raw(session: Session, node_id: int) -> bool:
