@@ -47,7 +47,7 @@ def test_a_zone_is_chosen_without_the_row_that_a_survey_locks_first(make: MakeWo
     (row,) = world.rows(NodeState.BUILDING)
     zoned = tuple(p.model_copy(update={"availability_zones": ("z1", "z2")}) for p in world.ctx.settings.providers)
     world.ctx.settings = world.ctx.settings.model_copy(update={"providers": zoned})
-    ends_while_locked(world, ProviderRow, lambda: begin_create(world.ctx, row.id))
+    ends_while_locked(world, ProviderRow, lambda: begin_create(world.ctx, row.id, configured="image"))
     assert world.rows()[0].zone in ("z1", "z2")
 
 

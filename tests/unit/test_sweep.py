@@ -195,7 +195,7 @@ def test_a_server_whose_floating_ip_came_late_is_met(make: MakeWorld) -> None:
     world.turn(3)
     assert [row.no_address for row in world.rows()] == ["quota"]
     world.ca.no_address = world.cb.no_address = None
-    world.turn(3)
+    world.turn(8)
     assert [(row.state, row.no_address) for row in world.rows()] == [(NodeState.READY, None)]
 
 
