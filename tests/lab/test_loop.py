@@ -75,7 +75,8 @@ def test_the_build_of_the_good_change_has_proof_evidence_and_every_log(xenci: Ru
     # on a busy machine an attempt may end by our own fault: the last one counts, as it does for the vote
     build = buildset.builds[-1]
     assert (build.result, build.fault) == ("SUCCESS", "none")
-    assert build.counts["first"]["passed"] >= 34
+    # the change of Tempest that it needs has one skip
+    assert build.counts["first"]["passed"] >= 33
     assert build.counts["first"]["never_started"] == 0
     assert build.proof is not None
     assert build.proof["first"]["commit"] == build.tree_sha
