@@ -157,16 +157,16 @@ def test_dropped_output_has_everything_looked_through(world: World) -> None:
 
 
 def test_what_was_missed_is_found_however_it_is_mixed_with_what_was_heard(world: World) -> None:
-    """Half of sixty pushes are heard; the rest is found by one look, each once."""
+    """Half of twenty pushes are heard; the rest is found by one look, each once."""
     reconcile(world.ctx)
     changes = []
-    for turn in range(60):
+    for turn in range(20):
         world.now += timedelta(seconds=20)
         changes.append(world.gerrit.push().change)
         if turn % 2:
             hear(world, "patchset-created", changes[-1])
     reconcile(world.ctx)
     reconcile(world.ctx)
-    assert len(world.buildsets()) == 60
+    assert len(world.buildsets()) == 20
     kinds = list(found_by(world).values())
-    assert (kinds.count(FoundBy.STREAM), kinds.count(FoundBy.RECONCILE)) == (30, 30)
+    assert (kinds.count(FoundBy.STREAM), kinds.count(FoundBy.RECONCILE)) == (10, 10)
