@@ -18,6 +18,7 @@ from xenci.lab.clouds.layout import PORTS
 from xenci.lab.paths import CLOUDS, LabPaths
 from xenci.model.node import LaunchFailure, NodeState
 from xenci.model.pool import Terms, Wish
+from xenci.rules.breaker import PAUSE
 from xenci.rules.leaks import keypair_name
 from xenci.services.context import Context
 from xenci.services.holds import hold_by_hand, release_by_hand
@@ -25,7 +26,7 @@ from xenci.services.nodes import advance_node
 from xenci.store.database import Database
 from xenci.store.tables import NodeRow
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.scale]
 
 SYSTEM = "machines"
 #: machines on each cloud at once
@@ -132,6 +133,8 @@ def test_servers_that_end_in_error_are_taken_away_and_the_other_cloud_takes_the_
     turn_until(ctx, lambda: rows(ctx)[0].state == NodeState.DELETED)
     assert ctx.providers["ca"].list() == []
     ctx.settings = ctx.settings.model_copy(update={"providers": good})
+    # after a failure the other cloud is preferred for a while
+    turn_until(ctx, lambda: failed.failed_at is not None and ctx.clock() > failed.failed_at + PAUSE)
     want(ctx, min_ready=2)
     turn_until(ctx, lambda: ready(ctx).total() == 2 and ready(ctx)["ca"] == 1)
 
