@@ -3,6 +3,7 @@
 import itertools
 import os
 import shutil
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +22,13 @@ _NUMBERS = itertools.count(1)
 settings.register_profile("quick", max_examples=25)
 # a repository of a test needs no samples of hooks: fifteen files each, to be made and removed
 os.environ["GIT_TEMPLATE_DIR"] = ""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Print a failure when it happens: a long run that is cut off shows what failed until then."""
+    if report.failed and "PYTEST_XDIST_WORKER" not in os.environ:
+        sys.stderr.write(f"\n{report.nodeid} {report.when}: failed\n{report.longreprtext}\n")
 
 
 @pytest.fixture(autouse=True)

@@ -26,6 +26,7 @@ from tests.lab.running import Running, wait_for
 from tests.lab.wire import Wire
 from xenci.lab import gerrit, processes, settings, world
 from xenci.lab.gerrit import people, rest, review
+from xenci.lab.gerrit import site as gerrit_site
 from xenci.lab.gerrit.people import DEV, REVIEWER
 from xenci.lab.paths import LabPaths, cache_dir
 from xenci.store.marks import open_alarms
@@ -92,11 +93,13 @@ def _configure(paths: LabPaths, http: Wire, ssh: Wire) -> None:
 
 @contextmanager
 def killed(site: Site) -> Iterator[None]:
-    """Gerrit ends as in a crash, and is started again."""
+    """Gerrit ends as in a crash, in the middle of a push, and is started again."""
     process = processes.find(site.paths.run, "gerrit")
     assert process is not None
     os.kill(process.pid, signal.SIGKILL)
     yield
+    # with this lock left behind no push is ever taken again
+    (gerrit_site.folder(site.paths) / "git" / f"{_SANDBOX}.git" / "packed-refs.lock").touch()
     gerrit.start(site.paths)
 
 

@@ -9,7 +9,7 @@ from xenci.lab import processes
 from xenci.lab.gerrit import seed, site, war
 from xenci.lab.paths import LabPaths
 from xenci.lab.processes import DidNotStart
-from xenci.lab.progress import step
+from xenci.lab.progress import say, step
 
 NAME = "gerrit"
 #: the serial collector and one compiler: 11 s to the first answer and 320 MB, instead of 20 s and 390 MB
@@ -49,6 +49,7 @@ def start(paths: LabPaths) -> None:
     if running is None or not running.lives:
         program = war.ensure(paths)
         home = site.ensure(paths, program)
+        _remove_locks(home)
         command = ["java", *_FLAGS, "-jar", str(program), "daemon", "-d", str(home), "--console-log"]
         with step(f"start Gerrit at {url(paths)}"):
             processes.start(paths.run, NAME, command, log=log, env=site.environment(paths))
@@ -62,6 +63,13 @@ def start(paths: LabPaths) -> None:
 def stop(paths: LabPaths) -> None:
     """End the lab's Gerrit; what it holds stays."""
     processes.end(paths.run, NAME, patience=20.0)
+
+
+def _remove_locks(home: Path) -> None:
+    """Remove the locks on refs that a killed Gerrit left: nobody writes now, and they would stop every push."""
+    for lock in (home / "git").rglob("*.lock"):
+        say(f"remove {lock.name}, which a killed Gerrit left in {lock.parent}")
+        lock.unlink()
 
 
 def _await_answer(paths: LabPaths, log: Path) -> None:
