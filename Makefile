@@ -18,7 +18,7 @@ export MALLOC_ARENA_MAX := 2
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-scale test-fast check bench clean system-lab
+.PHONY: help setup demo test test-fast check bench clean system-lab
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -30,10 +30,7 @@ demo: $(VENV)/made system-lab ## bring up the lab, push two changes, show what b
 
 test: $(VENV)/made $(VENV)/tests system-lab ## run every test, the whole loop in the lab included
 	@$(SUDO) $(FAST_RUN)
-	@$(SUDO) $(BIN)/python -m pytest --durations=15 -m "not ($(FAST)) and not scale"
-
-test-scale: $(VENV)/made $(VENV)/tests system-lab ## run the tests of the pool with many servers and failing clouds (10 minutes)
-	@$(SUDO) $(BIN)/python -m pytest --durations=15 -m scale
+	@$(SUDO) $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --maxfail=6 --durations=15 -m "not ($(FAST))"
 
 test-fast: $(VENV)/made $(VENV)/tests ## run the tests that need neither lab nor browser
 	@$(FAST_RUN) --hypothesis-profile=quick

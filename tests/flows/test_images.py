@@ -68,10 +68,14 @@ class Shop:
         """Let the pool and every image go on."""
         for _ in range(times):
             self.world.turn(1, by=by)
-            with self.world.ctx.database.session() as session:
-                moving = session.scalars(select(ImageRow.id).where(is_moving()).order_by(ImageRow.id)).all()
-            for number in moving:
+            for number in self.moving():
                 advance_image(self.world.ctx, number)
+
+    def moving(self) -> list[int]:
+        """Return the images with which something is to be done."""
+        query = select(ImageRow.id).where(is_moving(self.world.ctx.providers)).order_by(ImageRow.id)
+        with self.world.ctx.database.session() as session:
+            return list(session.scalars(query))
 
     def images(self) -> list[ImageRow]:
         with self.world.ctx.database.session() as session:
@@ -111,8 +115,7 @@ class Shop:
 
     def is_still(self) -> bool:
         """Tell whether nothing is to be done with any image or node."""
-        with self.world.ctx.database.session() as session:
-            return not session.scalars(select(ImageRow).where(is_moving())).all() and not self.world.rows(*LIVE_STATES)
+        return not self.moving() and not self.world.rows(*LIVE_STATES)
 
     def snapshots(self) -> dict[str, Image]:
         return {image.name: image for image in self.world.ca.snapshots.values()}
@@ -383,6 +386,21 @@ def test_what_is_under_way_is_nudged_by_tick(open_shop: MakeShop) -> None:
     with shop.world.ctx.database.session() as session:
         waits = text("select count(*) from procrastinate_jobs where task_name = 'image'")
         assert session.execute(waits).scalar() == 1
+
+
+def test_what_a_cloud_has_that_is_not_configured_any_more_keeps_nobody_busy(open_shop: MakeShop) -> None:
+    shop = open_shop()
+    shop.machine.ends["1"] = 2
+    shop.build()
+    while shop.states()[-1] != ImageState.FAILED:
+        shop.turn()
+    with shop.world.ctx.database.session() as session:
+        session.get_one(ImageRow, 1).gone_at = None
+    assert shop.moving() == [1]
+    gone = shop.world.ctx.providers.pop("ca")
+    assert shop.moving() == []
+    shop.world.ctx.providers["ca"] = gone
+    assert shop.moving() == [1], "when it is back, what it has is deleted"
 
 
 def _refused(shop: Shop, call: Callable[[], object]) -> BaseException:

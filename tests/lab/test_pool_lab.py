@@ -89,9 +89,9 @@ def rows(ctx: Context, *states: NodeState) -> list[NodeRow]:
     return [row for row in found if not states or row.state in states]
 
 
-def turn_until(ctx: Context, condition: Callable[[], bool]) -> None:
+def turn_until(ctx: Context, condition: Callable[[], bool], *, seconds: float = PATIENCE) -> None:
     """Turn the loop as the workers do, until a condition holds."""
-    end = time.monotonic() + PATIENCE
+    end = time.monotonic() + seconds
     with ThreadPoolExecutor(8) as pool:
         while not condition():
             assert time.monotonic() < end, [(row.name, row.state, row.reason) for row in rows(ctx)]

@@ -26,7 +26,7 @@ from xenci.services.nodes import advance_node
 from xenci.store.database import Database
 from xenci.store.tables import NodeRow
 
-pytestmark = [pytest.mark.lab, pytest.mark.scale]
+pytestmark = pytest.mark.lab
 
 SYSTEM = "machines"
 #: machines on each cloud at once

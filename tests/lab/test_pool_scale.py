@@ -45,7 +45,7 @@ from xenci.services.survey import LIST_EVERY
 from xenci.store.database import Database
 from xenci.store.tables import NodeRow
 
-pytestmark = [pytest.mark.lab, pytest.mark.scale]
+pytestmark = pytest.mark.lab
 
 SYSTEM = "scaletest"
 #: servers on each cloud, of a quota of 30

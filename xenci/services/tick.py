@@ -1,5 +1,6 @@
 """Every few seconds: looks at the rows and nudges what should be moving, so that nothing needs to be remembered."""
 
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Select, and_, exists, or_, select, update
@@ -31,7 +32,7 @@ def tick(ctx: Context, _row: int = 0) -> None:
     """Nudge every row that is not at its end. Repeatable."""
     at = ctx.clock()
     with ctx.database.session() as session:
-        if session.scalar(select(_is_quiet(at))):
+        if session.scalar(select(_is_quiet(at, ctx.providers))):
             _beat(session, "worker", LIFE, at=at)
             return
     repair(ctx)
@@ -49,7 +50,7 @@ def tick(ctx: Context, _row: int = 0) -> None:
         for node in session.scalars(keys_wanted(at)):
             nudge(session, "node", node)
         nudge(session, "pool")
-        for image in session.scalars(select(ImageRow.id).where(is_moving())):
+        for image in session.scalars(select(ImageRow.id).where(is_moving(ctx.providers))):
             nudge(session, "image", image)
         due = select(ReportRow.id).where(ReportRow.state == ReportState.PENDING, ReportRow.next_at <= at)
         # resume nudges what waited
@@ -79,13 +80,13 @@ def _beat(session: Session, *hearts: str, at: datetime) -> None:
         beat(session, heart, at=at)
 
 
-def _is_quiet(at: datetime) -> ColumnElement[bool]:
+def _is_quiet(at: datetime, providers: Iterable[str]) -> ColumnElement[bool]:
     """Ask whether nothing is under way, and a whole look was taken a short while ago."""
     moving = (
         exists().where(BuildsetRow.state == BuildsetState.NEW),
         exists().where(BuildRow.state.in_([BuildState.QUEUED, BuildState.RUNNING])),
         exists().where(NodeRow.state.in_(LIVE_STATES - _STILL)),
-        exists().where(is_moving()),
+        exists().where(is_moving(providers)),
         exists().where(ReportRow.state == ReportState.PENDING),
         exists().where(EventRow.outcome.is_(None), EventRow.change.is_not(None)),
         exists().where(AlarmRow.told_at.is_(None)),

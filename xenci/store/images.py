@@ -1,6 +1,6 @@
 """Node images as rows: which one counts, which are known of, and what is kept."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import Session
@@ -15,9 +15,13 @@ def promoted(session: Session, provider: str, label: str) -> ImageRow | None:
     return session.scalar(query.where(ImageRow.state == ImageState.PROMOTED))
 
 
-def is_moving() -> ColumnElement[bool]:
-    """Ask whether something is to be done with an image: it is being made, or the cloud may have what is to go."""
-    leaves = and_(ImageRow.state.in_([ImageState.FAILED, ImageState.DELETING]), ImageRow.gone_at.is_(None))
+def is_moving(providers: Iterable[str]) -> ColumnElement[bool]:
+    """Ask whether something is to be done with an image: it is being made, or the cloud may have what is to go.
+
+    Of the latter only where one of these providers has it: of another nobody can be asked.
+    """
+    goes = ImageRow.state.in_([ImageState.FAILED, ImageState.DELETING])
+    leaves = and_(goes, ImageRow.gone_at.is_(None), ImageRow.provider.in_(providers))
     return or_(ImageRow.state.in_(WORKING_STATES), leaves)
 
 

@@ -1,0 +1,106 @@
+"""Node images on the lab's clouds: made of a real Xen node by the playbook, snapshotted, tried, used, taken back."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from tests.lab.pooling import connection, forget_key, give_up_all, left, want
+from tests.lab.test_pool_lab import clear, make_context, rows, turn_until
+from xenci.clock import now
+from xenci.config.load import load
+from xenci.lab import clouds, settings
+from xenci.lab.paths import CLOUDS, LabPaths
+from xenci.model.image import WORKING_STATES, ImageState
+from xenci.model.node import NodeState
+from xenci.model.pool import Wish
+from xenci.rules.leaks import keypair_name
+from xenci.services.context import Context
+from xenci.services.image_use import build_by_hand, rollback_by_hand
+from xenci.services.images import advance_image
+from xenci.services.pool import tick
+from xenci.store.database import Database
+from xenci.store.images import is_moving
+from xenci.store.tables import ImageRow
+
+pytestmark = [pytest.mark.lab, pytest.mark.xen, pytest.mark.timeout(2400)]
+
+SYSTEM = "imagetest"
+LABEL = "xen-bookworm"
+#: longest wait for two emulated machines that boot, run a playbook and boot again; seconds
+PATIENCE = 1800
+
+
+@pytest.fixture
+def ctx(lab: LabPaths, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Context]:
+    """A context with the lab's own configuration, except that no node is wanted; nothing is left of it afterwards."""
+    monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(lab.clouds_yaml))
+    own = load(settings.write_config(lab))
+    update: dict[str, Any] = {"system": SYSTEM, "state_dir": tmp_path}
+    one = make_context(own.model_copy(update=update), database)
+    clear(one)
+    want(one, min_ready=0)
+    yield one
+    give_up_all(one)
+    one.hosts.close()
+    for cloud in CLOUDS:
+        images = connection(lab.clouds_yaml, f"{cloud}-demo").image
+        for image in images.images():
+            if image.name.startswith(f"{SYSTEM}-"):
+                images.delete_image(image)
+    assert not clouds.running_machines(lab)
+    forget_key(lab, keypair_name(SYSTEM, one.public_key))
+    assert left(lab) == {cloud: [] for cloud in CLOUDS}
+
+
+def images(ctx: Context) -> list[ImageRow]:
+    with ctx.database.session() as session:
+        return list(session.scalars(select(ImageRow).order_by(ImageRow.id)))
+
+
+def is_made(ctx: Context) -> bool:
+    """Let every image go on; tell whether none is being made any more."""
+    with ctx.database.session() as session:
+        moving = session.scalars(select(ImageRow.id).where(is_moving(ctx.providers)).order_by(ImageRow.id)).all()
+    for number in moving:
+        advance_image(ctx, number)
+    return all(row.state not in WORKING_STATES for row in images(ctx))
+
+
+def test_an_image_is_made_of_a_xen_node_on_each_cloud_tried_used_and_taken_back(ctx: Context, lab: LabPaths) -> None:
+    wish = Wish(who="ann", reason="a newer Nova", at=now())
+    with ctx.database.session() as session:
+        build_by_hand(session, ctx.settings, LABEL, wish, promote=True)
+    turn_until(ctx, lambda: is_made(ctx), seconds=PATIENCE)
+    made = images(ctx)
+    assert [(row.provider, row.state) for row in made] == [(cloud, ImageState.PROMOTED) for cloud in CLOUDS], [
+        row.reason for row in made
+    ]
+    for row in made:
+        (snapshot,) = connection(lab.clouds_yaml, f"{row.provider}-demo").image.images(name=row.name)
+        assert snapshot.status == "active"
+        assert snapshot.size > 1 << 20, "there is more in it than a name"
+    # of each cloud's two nodes one was prepared, and one was launched from what it became
+    launched = [(row.provider, row.image) for row in rows(ctx)]
+    assert sorted(launched) == sorted(
+        [(row.provider, row.base) for row in made] + [(row.provider, row.name) for row in made]
+    )
+    turn_until(ctx, lambda: all(row.state == NodeState.DELETED for row in rows(ctx)))
+
+    want(ctx, min_ready=1)
+    turn_until(ctx, lambda: bool(rows(ctx, NodeState.READY)), seconds=PATIENCE)
+    (ready,) = rows(ctx, NodeState.READY)
+    assert ready.image in {row.name for row in made}
+    assert ready.facts["hypervisor"] == "xen"
+
+    with ctx.database.session() as session:
+        said = rollback_by_hand(session, ctx.settings, LABEL, wish)
+    assert all("xen-dom0-bookworm, which the configuration names" in words for words in said)
+    assert {row.state for row in images(ctx)} == {ImageState.RETIRED}
+    give_up_all(ctx)
+    want(ctx, min_ready=1)
+    tick(ctx)
+    (newest,) = rows(ctx, NodeState.BUILDING)
+    assert newest.image == "xen-dom0-bookworm"
