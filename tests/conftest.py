@@ -18,6 +18,10 @@ from xenci.store.database import Database
 from xenci.store.embedded import Cluster
 
 _NUMBERS = itertools.count(1)
+_LOG = structlog.get_config()["processors"][:-1]
+# the default draws each traceback with all of its variables, which takes longer than most tests
+_LOG.append(structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback))
+structlog.configure(_LOG)
 #: `make test-fast` tries fewer examples of each property than `make test`
 settings.register_profile("quick", max_examples=25)
 # a repository of a test needs no samples of hooks: fifteen files each, to be made and removed
@@ -36,6 +40,7 @@ def plain_log() -> Iterator[None]:
     """Undo what a command of the test did to the log: it wrote to a stream that is closed by now."""
     yield
     structlog.reset_defaults()
+    structlog.configure(_LOG)
 
 
 @pytest.fixture(scope="session")

@@ -37,6 +37,7 @@ from xenci.lab.clouds import launch
 from xenci.lab.clouds.layout import Cloud
 from xenci.lab.paths import CLOUDS, LabPaths, cache_dir
 from xenci.model.node import LaunchFailure, NodeState
+from xenci.rules.breaker import PAUSE
 from xenci.rules.leaks import keypair_name
 from xenci.services.context import Context
 from xenci.services.nodes import advance_node
@@ -196,12 +197,11 @@ def test_a_server_that_is_never_built_is_given_up_and_its_cloud_is_asked_again(m
         assert "the server is not ACTIVE after 360 s" in stuck[0].reason
         turn_until(ctx, lambda: all(row.state == NodeState.DELETED for row in failed(ctx)))
         assert ctx.providers["ca"].list() == []
+    # after a failure the other cloud is preferred for a while
+    last = max(row.failed_at for row in failed(ctx) if row.failed_at is not None)
+    turn_until(ctx, lambda: ctx.clock() > last + PAUSE)
     want(ctx, min_ready=6)
     turn_until(ctx, lambda: active(ctx).total() == 6 and active(ctx)["ca"] > 0)
-
-
-def stuck_now(ctx: Context) -> list[Any]:
-    return [row for row in rows(ctx) if row.failure]
 
 
 def test_of_two_processes_one_is_killed_during_a_create_and_no_server_is_made_twice(make: Make) -> None:
