@@ -21,6 +21,8 @@ FOLDER = Path(os.environ.get("XENCI_TEST_LAB_DIR", "/var/tmp/xenci-test-lab") + 
 PORT = int(os.environ.get("XENCI_TEST_LAB_PORT", "16000")) + 1000 * _WORKER
 #: begun first: what takes longest, and then, beside it, what can do without the images that may have to be made
 _FIRST = ("test_loop.py", "test_outages.py", "test_pool_scale.py", "test_chromium.py", "test_operator.py")
+#: when nobody else has emulated hosts at work: it has two at once
+_LAST = "test_node_images.py"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -28,8 +30,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(Path(__file__).parent):
             item.add_marker(pytest.mark.lab)
-    ranks = {name: rank for rank, name in enumerate(_FIRST)}
-    items.sort(key=lambda item: ranks.get(item.path.name, len(ranks)))
+    ranks = {name: rank for rank, name in enumerate(_FIRST)} | {_LAST: len(_FIRST) + 1}
+    items.sort(key=lambda item: ranks.get(item.path.name, len(_FIRST)))
 
 
 @pytest.fixture(scope="session")
