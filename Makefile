@@ -8,7 +8,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo -E)
 # the tests that need neither lab nor browser; they share no state, so they run on all cores
 FAST := not lab and not xen and not browser
 # two for each core, as many of the tests wait
-WORKERS := $(shell expr 2 \* $$(nproc))
+WORKERS := $(shell expr 3 \* $$(nproc) / 2)
 # their files are in memory where there is room; only those of tests that failed are kept
 MEMORY := $(shell [ -w /dev/shm ] && [ $$(df --output=avail /dev/shm | tail -1) -gt 2000000 ] && echo /dev/shm || echo /tmp)
 FAST_RUN = env PYTEST_DEBUG_TEMPROOT=$(MEMORY) $(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal --ignore=tests/lab \

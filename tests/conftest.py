@@ -18,6 +18,7 @@ from xenci.store.database import Database
 from xenci.store.embedded import Cluster
 
 _NUMBERS = itertools.count(1)
+_OTHERS = "from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
 _LOG = structlog.get_config()["processors"][:-1]
 # the default draws each traceback with all of its variables, which takes longer than most tests
 _LOG.append(structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback))
@@ -90,11 +91,20 @@ def database(request: pytest.FixtureRequest, cluster: Cluster) -> Iterator[Datab
 
 
 def _empty(database: Database) -> None:
-    """End whatever is still connected, and take every row away."""
-    database.engine.dispose()
+    """Take every row away; `truncate` does ten times the work. Whoever is still at work there is ended first."""
     with database.session() as session:
-        others = "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database()"
-        session.execute(text(f"{others} and pid <> pg_backend_pid()"))
+        there = session.scalar(text(f"select count(*) {_OTHERS}"))
+    # all connections are kept for the next test if they are our own idle ones
+    are_ours = there == database.engine.pool.checkedin() - 1
+    if not are_ours:
+        database.engine.dispose()
+    with database.session() as session:
+        if not are_ours:
+            session.execute(text(f"select pg_terminate_backend(pid) {_OTHERS}"))
         known = "select relname from pg_class where relkind = 'r' and relnamespace = 'public'::regnamespace"
         names = session.scalars(text(f"{known} and relname <> 'alembic_version'"))
-        session.execute(text(f"truncate {', '.join(names)} restart identity cascade"))
+        # without foreign keys' and other triggers
+        statements = ["set local session_replication_role = replica", *(f"delete from {name}" for name in names)]
+        session.execute(text("; ".join(statements)))
+        begin = "setval(format('%I.%I', schemaname, sequencename)::regclass, start_value, false)"
+        session.execute(text(f"select {begin} from pg_sequences where last_value is not null"))

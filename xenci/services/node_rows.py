@@ -57,7 +57,9 @@ def locked_nodes(session: Session, ids: Iterable[int]) -> list[NodeRow]:
 
     Who writes several nodes locks all of them here before the first change: in one order, nobody waits in a circle.
     """
-    query = select(NodeRow).where(NodeRow.id.in_(set(ids))).order_by(NodeRow.id).with_for_update()
+    if not (wanted := set(ids)):
+        return []
+    query = select(NodeRow).where(NodeRow.id.in_(wanted)).order_by(NodeRow.id).with_for_update()
     return list(session.scalars(query.execution_options(populate_existing=True)))
 
 

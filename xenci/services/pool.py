@@ -117,12 +117,14 @@ def _end_what_is_over(ctx: Context, session: Session, at: datetime) -> None:
         return lateness(as_node(row), limits[row.label], at, back) if row.label in limits else None
 
     overdue = [row.id for row in live_nodes(session) if late(row) is not None]
-    for row in locked_nodes(session, [*overdue, *(hold.node_id for hold in open_holds(session))]):
+    holds = open_holds(session)
+    for row in locked_nodes(session, [*overdue, *(hold.node_id for hold in holds)]):
         failed = late(row)
         if failed is not None:
             fail(row, failed.failure, failed.reason, at=at)
             nudge(session, "node", row.id)
-    settle_holds(session, at)
+    if holds:
+        settle_holds(session, at)
 
 
 def lock_plans(session: Session) -> None:

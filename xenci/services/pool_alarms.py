@@ -1,5 +1,6 @@
 """Opens and closes the alarms of the pool, as `rules/pool_alarms.py` says."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from sqlalchemy import case, func, literal, select
@@ -12,7 +13,7 @@ from xenci.rules.pool_alarms import Alarm, Cloud, LabelFacts, alarms
 from xenci.services.context import Context
 from xenci.services.pool_world import fresh_for
 from xenci.store.marks import clear_alarm, open_alarms, raise_alarm
-from xenci.store.tables import ProviderRow, StrayRow
+from xenci.store.tables import AlarmRow, ProviderRow, StrayRow
 
 #: a stray that lives longer is told
 _STRAY_TOLD = timedelta(minutes=15)
@@ -39,20 +40,17 @@ def tell(ctx: Context, session: Session, world: World, decided: Plan, at: dateti
         strays={row[0]: row[1] for row in session.execute(old.group_by(StrayRow.provider))},
         at=at,
     )
-    _settle(session, wanted, at)
-    _end_of_gone_providers(ctx, session, at)
-
-
-def _end_of_gone_providers(ctx: Context, session: Session, at: datetime) -> None:
-    """Close the alarms about sweeps of providers that left the configuration: nobody sweeps them any more."""
+    there = {row.key: row for row in open_alarms(session)}
+    _settle(session, wanted, there, at)
+    # nobody sweeps providers that left the configuration
     swept = {f"{SWEEP}{settings.name}" for settings in ctx.settings.providers}
-    for row in open_alarms(session):
-        if row.key.startswith(SWEEP) and row.key not in swept:
-            clear_alarm(session, row.key, at=at)
+    for key in there:
+        if key.startswith(SWEEP) and key not in swept:
+            clear_alarm(session, key, at=at)
 
 
-def _settle(session: Session, wanted: list[Alarm], at: datetime) -> None:
-    there = {row.key: row for row in open_alarms(session) if row.key.startswith(("provider:", "label:"))}
+def _settle(session: Session, wanted: list[Alarm], known: Mapping[str, AlarmRow], at: datetime) -> None:
+    there = {key: row for key, row in known.items() if key.startswith(("provider:", "label:"))}
     for alarm in wanted:
         row = there.pop(alarm.key, None)
         if row is None or row.detail != alarm.detail[:4000] or at - row.seen_at > _REPEAT:

@@ -29,7 +29,7 @@ from xenci.services.errands import run_errands
 from xenci.services.fence import fenced
 from xenci.services.node_rows import as_node, change, fail, live_nodes, locked_nodes
 from xenci.services.strays import deletions, note_strays
-from xenci.services.sweep import sweep
+from xenci.services.sweep import is_due, sweep
 from xenci.store.tables import NodeRow, ProviderRow
 
 _LOG = structlog.get_logger()
@@ -45,8 +45,8 @@ def survey(ctx: Context, name: str) -> None:
     with fenced(ctx.database, _LOCK, zlib.crc32(name.encode()) & 0x7FFFFFFF) as is_mine:
         if is_mine:
             try:
-                _survey(ctx, ctx.providers[name])
-                sweep(ctx, ctx.providers[name])
+                if _survey(ctx, ctx.providers[name]):
+                    sweep(ctx, ctx.providers[name])
             except Exception as error:  # noqa: BLE001 one catch-all per survey: the other clouds' nodes are planned
                 _LOG.warning("survey.failed", provider=name, exc_info=True)
                 words = f"The survey of {name} failed: {type(error).__name__}: {error}"
@@ -55,13 +55,14 @@ def survey(ctx: Context, name: str) -> None:
                 note_calls(ctx)
 
 
-def _survey(ctx: Context, provider: Provider) -> None:
+def _survey(ctx: Context, provider: Provider) -> bool:
+    """List the servers and write down what follows; tell whether a sweep is due."""
     at = ctx.clock()
     with ctx.database.session() as session:
         row = _provider_row(session, provider.name)
         # as far off in the future: another machine's clock
         if row.asked_at is not None and abs(at - row.asked_at) < LIST_EVERY:
-            return
+            return False
         row.asked_at = at
         are_limits_due = row.limits_at is None or not timedelta() <= at - row.limits_at < LIMITS_EVERY
         before = {node.id: node.server_id for node in live_nodes(session, provider.name)}
@@ -71,9 +72,10 @@ def _survey(ctx: Context, provider: Provider) -> None:
             servers = provider.list()
     except XenciError as error:
         _fail(ctx, provider.name, error.sentence, error.remedy, at)
-        return
+        return False
     with ctx.database.session() as session:
-        _note_success(_provider_row(session, provider.name), servers, limits, ctx.clock())
+        row = _provider_row(session, provider.name)
+        _note_success(row, servers, limits, ctx.clock())
         live = live_nodes(session)
         rows = {row.id: row for row in live if row.provider == provider.name}
         found = rules.compare(before=before, servers=servers, nodes=map(as_node, rows.values()), at=ctx.clock())
@@ -84,6 +86,7 @@ def _survey(ctx: Context, provider: Provider) -> None:
         condemned = note_strays(session, provider.name, things, kinds={Kind.SERVER}, at=ctx.clock())
         errands = corrections(ctx, provider, seen) + deletions(provider, condemned)
     run_errands(errands, tries=ctx.tries, clock=ctx.clock)
+    return is_due(row, ctx.clock())
 
 
 def _is_news(finding: rules.Finding, rows: Mapping[int, NodeRow]) -> TypeGuard[rules.OfNode]:
@@ -156,6 +159,8 @@ def _see(session: Session, row: NodeRow, server: Server, at: datetime) -> None:
 
 
 def _provider_row(session: Session, name: str) -> ProviderRow:
+    if (row := session.get(ProviderRow, name)) is not None:
+        return row
     session.execute(insert(ProviderRow).values(name=name).on_conflict_do_nothing())
     return session.get_one(ProviderRow, name)
 

@@ -35,15 +35,17 @@ _MOST = 50
 _KINDS = frozenset(Kind) - {Kind.SERVER}
 
 
+def is_due(row: ProviderRow, at: datetime) -> bool:
+    """Tell whether a provider is to be looked through: it lists its servers, and that was not done of late."""
+    return row.failing_since is None and (row.swept_at is None or abs(at - row.swept_at) >= EVERY)
+
+
 def sweep(ctx: Context, provider: Provider) -> None:
     """Look through one provider, unless that was done of late by whatever process. Repeatable."""
     at = ctx.clock()
     with ctx.database.session() as session:
         row = session.get(ProviderRow, provider.name, with_for_update=True)
-        # a cloud that does not list its servers is not asked for more
-        if row is None or row.failing_since is not None:
-            return
-        if row.swept_at is not None and abs(at - row.swept_at) < EVERY:
+        if row is None or not is_due(row, at):
             return
         row.swept_at = at
         servers = _servers_of_ours(session, at)
