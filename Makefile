@@ -7,11 +7,11 @@ BIN := $(VENV)/bin
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo -E)
 # the tests that need neither lab nor browser; they share no state, so they run on all cores
 FAST := not lab and not xen and not browser
-# two for each core, as many of the tests wait
-WORKERS := $(shell expr 3 \* $$(nproc) / 2)
+# one for each core, kept there (tests/conftest.py)
+WORKERS := $(shell nproc)
 # their files are in memory where there is room; only those of tests that failed are kept
 MEMORY := $(shell [ -w /dev/shm ] && [ $$(df --output=avail /dev/shm | tail -1) -gt 2000000 ] && echo /dev/shm || echo /tmp)
-FAST_RUN = env PYTEST_DEBUG_TEMPROOT=$(MEMORY) $(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal --ignore=tests/lab \
+FAST_RUN = env XENCI_TEST_PINNED=1 PYTEST_DEBUG_TEMPROOT=$(MEMORY) $(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal --ignore=tests/lab \
 	-o tmp_path_retention_policy=failed -o tmp_path_retention_count=1 -m "$(FAST)"
 export MALLOC_ARENA_MAX := 2
 # compiled modules are kept: without, each of the tests' workers compiles all of them anew, a second for each
