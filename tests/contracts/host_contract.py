@@ -107,18 +107,15 @@ class UnitContract:
         assert host.start_unit(work) is False
         assert host.read(f"{place}/count", limit=100) == b"ran\n"
 
-    def test_a_unit_that_was_cut_is_not_started_again(self, host: Host, place: str) -> None:
-        work = unit(place, "sleep 50", limit=timedelta(seconds=1))
-        host.start_unit(work)
-        look_until(host, work, ended)
-        assert host.start_unit(work) is False
-
-    def test_a_unit_cut_by_its_limit_is_gone_and_has_no_exit_code(self, host: Host, place: str) -> None:
+    def test_a_unit_cut_by_its_limit_is_gone_without_an_exit_code_and_is_not_started_again(
+        self, host: Host, place: str
+    ) -> None:
         work = unit(place, "echo begun; sleep 50", limit=timedelta(seconds=1))
         host.start_unit(work)
         look = look_until(host, work, ended)
         assert (look.state, look.exit_code, look.reason) == (UnitState.GONE, None, "timeout")
         assert look.files[work.stdout].data == b"begun\n"
+        assert host.start_unit(work) is False
 
     def test_a_unit_that_is_stopped_is_gone_with_its_children(self, host: Host, place: str) -> None:
         work = unit(place, "sleep 51 & echo $!; wait")
