@@ -341,6 +341,23 @@ def test_the_sweep_leaves_snapshots_that_a_row_accounts_for_and_takes_others(ope
     assert set(shop.snapshots()) == {"test-small-image-0001"}
 
 
+def test_a_snapshot_of_the_same_name_that_an_older_database_knew_is_not_taken_for_the_new_one(
+    open_shop: MakeShop,
+) -> None:
+    shop = open_shop()
+    shop.build()
+    old = shop.until(ImageState.READY)
+    with shop.world.ctx.database.session() as session:
+        session.execute(text("truncate images restart identity cascade"))
+    shop.turn(2)
+    shop.build()
+    row = shop.until(ImageState.READY)
+    assert row.name == old.name
+    assert row.cloud_id != old.cloud_id
+    shop.turn(3, by=EVERY + GRACE[Kind.IMAGE])
+    assert list(shop.world.ca.snapshots) == [row.cloud_id], "and it is swept"
+
+
 def test_a_snapshot_whose_id_is_not_written_down_yet_is_no_leak(open_shop: MakeShop) -> None:
     shop = open_shop()
     shop.build()

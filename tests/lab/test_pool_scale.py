@@ -151,6 +151,7 @@ def test_many_servers_at_once_on_each_cloud_take_one_list_in_five_seconds(make: 
         # those that begin and end the time count beside those within
         assert 1 <= counted[cloud, "list", "GET servers/detail"] <= turns + 2
         assert counted[cloud, "create", "POST servers"] == MANY
+        assert (cloud, "create", "GET servers/detail") not in counted, "nor is it listed before each create"
         servers = provider.list()
         assert [server.status for server in servers] == ["ACTIVE"] * MANY
         assert {one.id for one in servers} == {row.server_id for row in rows(ctx) if row.provider == cloud}

@@ -15,6 +15,7 @@ from xenci.model.image import WORKING_STATES, ImageState
 from xenci.model.node import LIVE_STATES, LaunchFailure, NodeState
 from xenci.model.pool import OverrideKind
 from xenci.rules import images as rules
+from xenci.rules.nodes import MADE_KEY
 from xenci.rules.pool import Launch
 from xenci.services.context import Context
 from xenci.services.fence import fenced
@@ -163,7 +164,9 @@ def _snapshot(ctx: Context, row: ImageRow, node: NodeRow | None) -> tuple[Progre
             if node is None or node.state != NodeState.IN_USE:
                 return Progress(), None
             tidy_up(ctx, node)
-            properties = {"xenci_label": row.label, "xenci_recipe": row.recipe or ""}
+            # the moment tells it from one of the same name that an older database knew
+            made = {MADE_KEY: row.created_at.isoformat()}
+            properties = {"xenci_label": row.label, "xenci_recipe": row.recipe or "", **made}
             image = provider.snapshot(node.server_id or "", name=row.name, properties=properties)
             with ctx.database.session() as session:
                 now = session.get_one(ImageRow, row.id, with_for_update=True, populate_existing=True)

@@ -68,8 +68,9 @@ def _survey(ctx: Context, provider: Provider) -> bool:
         before = {node.id: node.server_id for node in live_nodes(session, provider.name)}
     try:
         with understood(provider.name):
-            limits = provider.limits() if are_limits_due else None
+            # first what has its time: the next list comes five seconds after this one
             servers = provider.list()
+            limits = provider.limits() if are_limits_due else None
     except XenciError as error:
         _fail(ctx, provider.name, error.sentence, error.remedy, at)
         return False

@@ -106,6 +106,6 @@ def _known(ctx: Context, session: Session) -> Known:
         # a snapshot is known by its name before the cloud's answer with its id is written down
         image_names={
             *(name for one in labels for name in (one.image, one.base_image) if name),
-            *(row.name for row in ours),
+            *(row.name for row in ours if row.cloud_id is None),
         },
     )
