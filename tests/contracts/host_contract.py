@@ -89,6 +89,9 @@ class CommandContract:
 class UnitContract:
     """Detached units: a machine with systemd."""
 
+    #: in this time the machine surely begins what it was told
+    cut_after = timedelta(seconds=1)
+
     def test_a_unit_leaves_its_exit_code_and_its_output(self, host: Host, place: str) -> None:
         work = unit(place, "echo one; echo two >&2; exit 3")
         assert host.start_unit(work) is True
@@ -110,7 +113,7 @@ class UnitContract:
     def test_a_unit_cut_by_its_limit_is_gone_without_an_exit_code_and_is_not_started_again(
         self, host: Host, place: str
     ) -> None:
-        work = unit(place, "echo begun; sleep 50", limit=timedelta(seconds=1))
+        work = unit(place, "echo begun; sleep 50", limit=self.cut_after)
         host.start_unit(work)
         look = look_until(host, work, ended)
         assert (look.state, look.exit_code, look.reason) == (UnitState.GONE, None, "timeout")

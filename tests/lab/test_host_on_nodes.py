@@ -123,6 +123,8 @@ class TestConnections:
 class TestXen(CommandContract, UnitContract, TreeContract):
     """A real Xen host, with systemd and git."""
 
+    cut_after = timedelta(seconds=15)
+
     def test_xl_and_libvirt_agree_that_it_is_xen(self, host: SshHost) -> None:
         facts = prove_host(host)
         assert facts.libvirt_type == "Xen"

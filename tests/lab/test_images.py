@@ -124,11 +124,13 @@ def test_the_images_in_the_cache_are_read_to_the_last_byte_and_good() -> None:
 
 @pytest.mark.lab
 def test_a_damaged_image_is_noticed_and_made_anew_without_the_network(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path_factory: pytest.TempPathFactory, capsys: pytest.CaptureFixture[str]
 ) -> None:
     real = LabPaths.of_environment()
     images.ensure(real, "standin")
-    copy = LabPaths(state=tmp_path / "state", cache=tmp_path / "cache", port=real.port)
+    # a short one, as sockets lie deep below it
+    place = tmp_path_factory.mktemp("c")
+    copy = LabPaths(state=place / "state", cache=place / "cache", port=real.port)
     for folder in ("images/standin", "build/standin"):
         shutil.copytree(real.cache / folder, copy.cache / folder)
     assert images.ensure(copy, "standin") == copy.images / "standin"
