@@ -106,11 +106,12 @@ def surplus(images: Sequence[Kept], keep: int) -> list[int]:
     """Return which tried images of one provider and label are let go of: all but the newest `keep`.
 
     The promoted one counts and stays, however old it is; so does that which a rollback goes to, if `keep` is 2 or more.
+    The newest ready one that is newer than the promoted one waits for its promotion: it stays, if need be beyond `keep`.
     """
     kept = [image for image in images if image.state in KEPT_STATES]
-    last = before(images)
+    last, newest = before(images), _waiting(images)
     rank = sorted(kept, key=lambda one: (one.state is ImageState.PROMOTED, one.id == last, one.id), reverse=True)
-    return sorted(image.id for image in rank[max(1, keep) :])
+    return sorted(image.id for image in rank[max(1, keep) :] if image.id != newest)
 
 
 def before(images: Sequence[Kept]) -> int | None:
@@ -119,6 +120,13 @@ def before(images: Sequence[Kept]) -> int | None:
     if now is None:
         return None
     return max((one.id for one in images if one.state is ImageState.RETIRED and one.id < now), default=None)
+
+
+def _waiting(images: Sequence[Kept]) -> int | None:
+    """Return the image that a promotion is likely to go to: the newest ready one, unless a newer one is promoted."""
+    newer = max((image.id for image in images if image.state is ImageState.PROMOTED), default=None)
+    ready = (image.id for image in images if image.state is ImageState.READY)
+    return max((one for one in ready if newer is None or one > newer), default=None)
 
 
 def _with_node(sight: Sight, at: datetime) -> Next:
