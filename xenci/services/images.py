@@ -19,6 +19,7 @@ from xenci.rules.pool import Launch
 from xenci.services.context import Context
 from xenci.services.fence import fenced
 from xenci.services.image_prepare import Progress, prepare, tidy_up
+from xenci.services.image_remove import remove
 from xenci.services.image_use import let_go, promote
 from xenci.services.node_rows import change, locked
 from xenci.services.nudges import nudge
@@ -47,7 +48,9 @@ def _step(ctx: Context, image_id: int) -> bool:
     if row is None:
         return False
     if row.state not in WORKING_STATES:
-        return _remove(ctx, row) if row.state in (ImageState.FAILED, ImageState.DELETING) else False
+        if row.state in (ImageState.FAILED, ImageState.DELETING):
+            remove(ctx, row)
+        return False
     progress, status = Progress(), None
     if row.state == ImageState.PREPARING and node is not None and node.state == NodeState.IN_USE:
         progress = prepare(ctx, row, node)
@@ -176,27 +179,6 @@ def _snapshot(ctx: Context, row: ImageRow, node: NodeRow | None) -> tuple[Progre
         # what the cloud does not tell now is not gone
         return Progress(words=f"waits for {row.provider}: {error.sentence}"), "unknown"
     return Progress(), found.status if found else None
-
-
-def _remove(ctx: Context, row: ImageRow) -> bool:
-    """Delete what the cloud has of an image, known by its id or name; it is gone when the cloud lists it no more."""
-    provider = ctx.providers.get(row.provider)
-    if row.gone_at is not None or provider is None:
-        return False
-    try:
-        there = [image for image in provider.images() if image.id == row.cloud_id or image.name == row.name]
-        for image in there:
-            provider.delete_image(image.id)
-    except XenciError as error:
-        _TOLD.warning("image.not_deleted", image=row.name, provider=row.provider, error=error.sentence)
-        return False
-    if not there:
-        with ctx.database.session() as session:
-            now = session.get_one(ImageRow, row.id, with_for_update=True, populate_existing=True)
-            now.gone_at = ctx.clock()
-            if now.state == ImageState.DELETING:
-                now.state, now.state_at = ImageState.DELETED, ctx.clock()
-    return False
 
 
 def _deadlines(ctx: Context) -> rules.Deadlines:
