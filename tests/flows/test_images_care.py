@@ -1,13 +1,17 @@
 """Node images where care is needed: kept beside the count, stuck in the cloud, waiting for a cloud, ended by hand."""
 
-from tests.flows.test_images import HOUR, MakeShop, open_shop
-from tests.unit.test_pool_service import SECOND, make
+from collections.abc import Callable
+
+from tests.flows.test_images import HOUR, MakeShop, Shop, open_shop
+from tests.unit.test_pool_service import MINUTE, SECOND, make
 from xenci.errors import Temporary
 from xenci.model.image import ImageState
+from xenci.model.node import NodeState
 from xenci.providers.port import ApiDown
 from xenci.rules.images import LEFT_AFTER
 from xenci.rules.nodes import ASK_AGAIN
 from xenci.services import tick as rows
+from xenci.services.overrides import drain, enable, scale
 from xenci.store.tables import ImageRow
 
 __all__ = ["make", "open_shop"]
@@ -68,3 +72,67 @@ def test_what_was_to_go_while_nobody_looked_is_no_alarm(open_shop: MakeShop) -> 
     shop.world.ca.down = ApiDown("away")
     shop.turn(2, by=HOUR)
     assert [key for key in shop.world.alarms() if key.startswith("image-left")] == []
+
+
+def test_an_image_waits_for_a_cloud_that_the_pool_would_not_ask_either(open_shop: MakeShop) -> None:
+    shop = open_shop()
+    shop.turn(1)
+    override(shop, drain)
+    shop.build()
+    shop.turn(2)
+    assert waits(shop) == "waits: ca is drained by ann"
+    override(shop, enable)
+    override(shop, scale, 0)
+    shop.turn(1)
+    assert waits(shop) == "waits for room on ca: 0 of 0 servers are there"
+    override(shop, scale, None)
+    shop.world.ca.down = ApiDown("away")
+    shop.turn(2, by=MINUTE)
+    assert waits(shop) == "waits: ca does not answer as it should"
+    shop.world.ca.down, shop.world.ca.quota = None, 0
+    shop.turn(2, by=10 * MINUTE)
+    assert waits(shop) == "waits for room on ca: 0 of 0 servers are there"
+    shop.world.ca.quota = 1
+    shop.turn(1, by=10 * MINUTE)
+    shop.until(ImageState.READY)
+
+
+def test_what_waited_in_vain_says_for_what(open_shop: MakeShop) -> None:
+    shop = open_shop()
+    override(shop, drain)
+    shop.build()
+    shop.turn(3, by=HOUR)
+    assert shop.states() == ["failed"]
+    assert shop.images()[0].reason.endswith("last: waits: ca is drained by ann")
+    assert shop.world.rows() == []
+
+
+def test_the_node_of_an_image_outlives_a_drain(open_shop: MakeShop) -> None:
+    shop = open_shop()
+    shop.build()
+    shop.turn(1)
+    (node,) = shop.world.rows(NodeState.BUILDING)
+    override(shop, drain)
+    shop.turn(1)
+    override(shop, enable)
+    override(shop, scale, 0)
+    shop.turn(2)
+    assert shop.until(ImageState.TRYING).node_id is None
+    assert [row.id for row in shop.world.rows()] == [node.id]
+    shop.turn(3)
+    assert waits(shop).startswith("waits for room on ca")
+    override(shop, scale, None)
+    shop.until(ImageState.READY)
+
+
+def waits(shop: Shop) -> str:
+    """Return what the only image, which has no node, waits for."""
+    (row,) = shop.images()
+    assert row.node_id is None
+    return row.reason
+
+
+def override(shop: Shop, word: Callable[..., str], *value: int | None) -> None:
+    """Say something of `ca` as an operator."""
+    with shop.world.ctx.database.session() as session:
+        word(session, shop.settings, "ca", *value, shop.wish)

@@ -91,7 +91,8 @@ def next_of(sight: Sight, deadlines: Deadlines, at: datetime, back_at: datetime 
         case _:
             return None
     if not isinstance(found, Go) and is_past(sight.state_at + limit, at, back_at):
-        last = sight.node_reason if found else sight.reason or sight.node_reason
+        told = (sight.node_reason, sight.reason) if found else (sight.reason, sight.node_reason)
+        last = told[0] or told[1]
         words = f"{sight.state} took more than {limit.total_seconds():g} s" + (f"; last: {last}" if last else "")
         return Go(state=ImageState.FAILED, reason=words)
     return found
@@ -109,7 +110,7 @@ def surplus(images: Sequence[Kept], keep: int) -> list[int]:
     """Return which tried images of one provider and label are let go of: all but the newest `keep`.
 
     The promoted one counts and stays, however old it is; so does that which a rollback goes to, if `keep` is 2 or more.
-    The newest ready one that is newer than the promoted one waits for its promotion: it stays, if need be beyond `keep`.
+    The newest ready one, if newer than the promoted one, waits for its promotion: it stays, if need be beyond `keep`.
     """
     kept = [image for image in images if image.state in KEPT_STATES]
     last, newest = before(images), _waiting(images)

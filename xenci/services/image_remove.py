@@ -1,6 +1,6 @@
 """Deletes what a cloud has of a node image that is not to be, and tells if the cloud does not let go of it."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import structlog
 from sqlalchemy.orm import Session

@@ -7,25 +7,19 @@ decided stands in `rules/images.py`.
 from datetime import datetime
 
 import structlog
-from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from xenci.errors import Permanent, XenciError
 from xenci.model.image import WORKING_STATES, ImageState
-from xenci.model.node import LIVE_STATES, LaunchFailure, NodeState
-from xenci.model.pool import OverrideKind
+from xenci.model.node import LaunchFailure, NodeState
 from xenci.rules import images as rules
-from xenci.rules.pool import Launch
 from xenci.services.context import Context
 from xenci.services.fence import fenced
+from xenci.services.image_nodes import launch, leave
 from xenci.services.image_prepare import Progress, prepare, tidy_up
 from xenci.services.image_remove import remove
 from xenci.services.image_use import let_go, promote
-from xenci.services.node_rows import change, locked
-from xenci.services.nudges import nudge
-from xenci.services.pool import lock_plans, new_node, release
 from xenci.store.marks import back_at, clear_alarm, raise_alarm
-from xenci.store.overrides import figure, read_overrides
 from xenci.store.tables import ImageRow, NodeRow
 
 _TOLD = structlog.get_logger()
@@ -77,7 +71,7 @@ def _decide(ctx: Context, session: Session, row: ImageRow, progress: Progress, s
         found = rules.next_of(sight, _deadlines(ctx), at, back_at(session, at=at))
     match found:
         case rules.Launch():
-            _launch(ctx, session, row, at)
+            launch(ctx, session, row, at)
             return False
         case rules.Go(state=state, reason=reason):
             _go(ctx, session, row, state, reason, at)
@@ -100,32 +94,13 @@ def _sight(row: ImageRow, node: NodeRow | None, *, is_prepared: bool, status: st
     )
 
 
-def _launch(ctx: Context, session: Session, row: ImageRow, at: datetime) -> None:
-    """Have a node launched, from the base or from the snapshot, as soon as its cloud has room."""
-    lock_plans(session)
-    settings = next((one for one in ctx.settings.providers if one.name == row.provider), None)
-    if settings is None:
-        row.reason = f"waits: {row.provider} is not in the configuration"
-        return
-    most = figure(read_overrides(session), OverrideKind.MAX_SERVERS, row.provider, settings.max_servers)
-    live = select(func.count()).where(NodeRow.provider == row.provider, NodeRow.state.in_(LIVE_STATES))
-    if (there := session.scalar(live) or 0) >= most:
-        row.reason = f"waits for room on {row.provider}: {there} of {most} servers are there"
-        return
-    image = row.base if row.state == ImageState.BUILDING else row.name
-    launch = Launch(provider=row.provider, label=row.label)
-    node = new_node(session, launch, system=ctx.settings.system, at=at, image=image, image_id=row.id)
-    row.node_id = node.id
-    row.reason = f"{node.name} is launched from {image}"
-
-
 def _go(ctx: Context, session: Session, row: ImageRow, state: ImageState, reason: str, at: datetime) -> None:
     """Bring an image into a state, with what belongs to it."""
     row.state, row.reason, row.state_at = state, reason[:1000], at
     _TOLD.info(f"image.{state}", image=row.name, provider=row.provider, label=row.label, reason=reason[:300])
     alarm = f"image:{row.provider}:{row.label}"
     if state in (ImageState.TRYING, ImageState.READY, ImageState.FAILED):
-        _leave_node(session, row, reason, at)
+        leave(session, row, reason, at)
     if state is ImageState.FAILED:
         raise_alarm(
             session,
@@ -141,19 +116,6 @@ def _go(ctx: Context, session: Session, row: ImageRow, state: ImageState, reason
         if row.promote:
             promote(session, row, who=row.made_by, at=at)
         let_go(session, row.provider, row.label, keep=ctx.settings.images.keep, at=at)
-
-
-def _leave_node(session: Session, row: ImageRow, reason: str, at: datetime) -> None:
-    """Have the image's node deleted, or held if somebody asked for it."""
-    node = locked(session, row.node_id) if row.node_id is not None else None
-    row.node_id = None
-    if node is None:
-        return
-    if node.state == NodeState.IN_USE:
-        release(session, node.id, f"node image {row.id}: {reason}", at=at)
-    elif node.state in (NodeState.BUILDING, NodeState.TESTING):
-        change(node, NodeState.DELETING, f"node image {row.id}: {reason}", at=at)
-        nudge(session, "node", node.id)
 
 
 def _snapshot(ctx: Context, row: ImageRow, node: NodeRow | None) -> tuple[Progress, str | None]:
