@@ -1,6 +1,11 @@
 """Node images where care is needed: kept beside the count, stuck in the cloud, waiting for a cloud, ended by hand."""
 
 from collections.abc import Callable
+from threading import Thread
+from time import sleep
+
+import pytest
+from sqlalchemy import text
 
 from tests.flows.test_images import HOUR, MakeShop, Shop, open_shop
 from tests.unit.test_pool_service import MINUTE, SECOND, make
@@ -11,6 +16,8 @@ from xenci.providers.port import ApiDown
 from xenci.rules.images import LEFT_AFTER
 from xenci.rules.nodes import ASK_AGAIN
 from xenci.services import tick as rows
+from xenci.services.image_use import lock
+from xenci.services.images import advance_image
 from xenci.services.overrides import drain, enable, scale
 from xenci.store.tables import ImageRow
 
@@ -123,6 +130,36 @@ def test_the_node_of_an_image_outlives_a_drain(open_shop: MakeShop) -> None:
     assert waits(shop).startswith("waits for room on ca")
     override(shop, scale, None)
     shop.until(ImageState.READY)
+
+
+@pytest.mark.own_database
+def test_a_step_waits_for_whoever_promotes_without_keeping_its_row(open_shop: MakeShop) -> None:
+    shop = open_shop()
+    shop.build(promote=True)
+    shop.until(ImageState.TRYING)
+    while not shop.world.rows(NodeState.IN_USE) or shop.images()[0].node_id is None:
+        shop.world.turn(1)
+        if shop.images()[0].node_id is None:
+            advance_image(shop.world.ctx, 1)
+    step = Thread(target=advance_image, args=(shop.world.ctx, 1))
+    with shop.world.ctx.database.session() as session:
+        lock(session, "ca", "small")
+        step.start()
+        until_blocked(shop, step)
+        session.get_one(ImageRow, 1, with_for_update={"nowait": True})
+    step.join(60)
+    assert shop.states() == ["promoted"]
+
+
+def until_blocked(shop: Shop, step: Thread) -> None:
+    """Come back when somebody waits for an advisory lock of the database."""
+    query = "select count(*) from pg_locks where locktype = 'advisory' and not granted"
+    while step.is_alive():
+        with shop.world.ctx.database.session() as session:
+            if session.execute(text(query)).scalar():
+                return
+        sleep(0.01)
+    raise AssertionError("the step has ended")
 
 
 def waits(shop: Shop) -> str:

@@ -18,7 +18,7 @@ from xenci.services.fence import fenced
 from xenci.services.image_nodes import launch, leave
 from xenci.services.image_prepare import Progress, prepare, tidy_up
 from xenci.services.image_remove import remove
-from xenci.services.image_use import let_go, promote
+from xenci.services.image_use import let_go, lock, promote
 from xenci.store.marks import back_at, clear_alarm, raise_alarm
 from xenci.store.tables import ImageRow, NodeRow
 
@@ -51,6 +51,8 @@ def _step(ctx: Context, image_id: int) -> bool:
     elif row.state == ImageState.SNAPSHOTTING:
         progress, status = _snapshot(ctx, row, node)
     with ctx.database.session() as session:
+        # before the row, as who promotes by hand does: what follows may change which image counts
+        lock(session, row.provider, row.label)
         now = session.get(ImageRow, image_id, with_for_update=True, populate_existing=True)
         if now is None or now.state != row.state:
             return False
