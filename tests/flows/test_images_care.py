@@ -10,16 +10,22 @@ from sqlalchemy import text
 from tests.flows.test_images import HOUR, MakeShop, Shop, open_shop
 from tests.unit.test_pool_service import MINUTE, SECOND, make
 from xenci.errors import Temporary
-from xenci.model.image import ImageState
+from xenci.host.port import HostLost
+from xenci.model.image import WORKING_STATES, ImageState
 from xenci.model.node import NodeState
+from xenci.model.pool import Autohold, Terms
 from xenci.providers.port import ApiDown
 from xenci.rules.images import LEFT_AFTER
 from xenci.rules.nodes import ASK_AGAIN
 from xenci.services import tick as rows
-from xenci.services.image_use import lock
+from xenci.services.autoholds import add_autohold
+from xenci.services.holds import hold_by_hand
+from xenci.services.image_use import cancel_by_hand, lock
 from xenci.services.images import advance_image
+from xenci.services.nodes import request_delete
 from xenci.services.overrides import drain, enable, scale
-from xenci.store.tables import ImageRow
+from xenci.store.holds import standing_wishes
+from xenci.store.tables import ImageRow, NodeRow
 
 __all__ = ["make", "open_shop"]
 
@@ -160,6 +166,65 @@ def until_blocked(shop: Shop, step: Thread) -> None:
                 return
         sleep(0.01)
     raise AssertionError("the step has ended")
+
+
+def test_a_standing_wish_holds_no_node_of_an_image_and_a_word_about_this_one_does(open_shop: MakeShop) -> None:
+    shop = open_shop(deadlines={"ssh": "1m"})
+    shop.machine.silent = HostLost("10.0.0.1: connection refused")
+    terms = Terms(owner="dana", reason="looks why", length=HOUR)
+    with shop.world.ctx.database.session() as session:
+        add_autohold(session, shop.settings, Autohold(label="small", endings=("ssh",)), terms, shop.wish)
+    shop.build()
+    shop.until(ImageState.FAILED)
+    shop.turn(2)
+    assert [row.state for row in shop.world.rows()] == [NodeState.DELETED]
+    with shop.world.ctx.database.session() as session:
+        assert [wish.left for wish in standing_wishes(session)] == [1]
+    shop.build()
+    shop.turn(2)
+    named = shop.world.rows()[-1]
+    with shop.world.ctx.database.session() as session:
+        hold_by_hand(session, session.get_one(NodeRow, named.id), terms, shop.wish)
+    shop.until(ImageState.FAILED)
+    assert [row.id for row in shop.world.rows(NodeState.HOLD)] == [named.id]
+
+
+@pytest.mark.parametrize("state", sorted(WORKING_STATES))
+def test_an_image_is_ended_by_hand_whatever_is_done_with_it(open_shop: MakeShop, state: ImageState) -> None:
+    shop = open_shop()
+    if state is ImageState.PREPARING:
+        shop.machine.ends["1"] = -1
+    shop.build()
+    shop.until(state)
+    with shop.world.ctx.database.session() as session:
+        cancel_by_hand(session, session.get_one(ImageRow, 1), shop.wish)
+    shop.turn(4, by=MINUTE)
+    (row,) = shop.images()
+    assert (row.state, row.reason, row.node_id) == ("failed", "ended by ann: new nova", None)
+    assert row.gone_at is not None
+    assert (shop.snapshots(), shop.world.ca.servers, shop.world.alarms()) == ({}, {}, {})
+    assert shop.is_still()
+
+
+def test_an_image_whose_node_is_deleted_before_its_snapshot_is_whole_is_ended(open_shop: MakeShop) -> None:
+    shop = open_shop()
+    settle = shop.world.ca.settle
+
+    def slowly() -> None:
+        waiting = dict(shop.world.ca.snapshots)
+        settle()
+        shop.world.ca.snapshots = waiting
+
+    shop.world.ca.settle = slowly  # type: ignore[method-assign]
+    shop.build()
+    row = shop.until(ImageState.SNAPSHOTTING)
+    shop.turn(1)
+    assert shop.images()[0].asked_at is not None
+    request_delete(shop.world.ctx, row.node_id or 0, "deleted by ann")
+    shop.turn(3)
+    assert shop.states() == ["failed"]
+    assert "deleted by ann" in shop.images()[0].reason
+    assert shop.snapshots() == {}
 
 
 def waits(shop: Shop) -> str:

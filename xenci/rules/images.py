@@ -160,10 +160,11 @@ def _snapshotted(sight: Sight, at: datetime) -> Next:
         return Go(state=ImageState.TRYING, reason="its snapshot is whole; a node is to be launched from it")
     if sight.status in _LOST:
         return Go(state=ImageState.FAILED, reason=f"its snapshot is {sight.status}")
-    if sight.asked_at is not None:
-        is_gone = sight.status is None and at - sight.asked_at >= _LISTED
-        return Go(state=ImageState.FAILED, reason="the cloud does not list its snapshot") if is_gone else None
-    return _lost(sight) if _is_lost(sight) else None
+    if _is_lost(sight):
+        return _lost(sight)
+    if sight.asked_at is not None and sight.status is None and at - sight.asked_at >= _LISTED:
+        return Go(state=ImageState.FAILED, reason="the cloud does not list its snapshot")
+    return None
 
 
 def _is_lost(sight: Sight) -> bool:
