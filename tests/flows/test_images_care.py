@@ -138,6 +138,45 @@ def test_the_node_of_an_image_outlives_a_drain(open_shop: MakeShop) -> None:
     shop.until(ImageState.READY)
 
 
+def test_what_is_left_on_a_cloud_that_is_not_configured_any_more_is_told_while_it_is_so(open_shop: MakeShop) -> None:
+    shop = open_shop()
+    shop.build()
+    shop.until(ImageState.TRYING)
+    shop.world.ca.fault = "no bootable device"
+    cloud, whole = shop.world.ca, shop.settings
+    really = cloud.delete_image
+    cloud.delete_image = lambda image_id: None  # type: ignore[method-assign]
+    shop.until(ImageState.FAILED)
+    shop.turn(2, by=2 * LEFT_AFTER)
+    told = set(shop.world.alarms())
+    assert {"image:ca:small", "image-left:ca:test-small-image-0001"} <= told
+    shop.world.ctx.settings = whole.model_copy(update={"providers": whole.providers[1:]})
+    del shop.world.ctx.providers["ca"]
+    shop.turn(1)
+    told_now = {key: detail for key, detail in shop.world.alarms().items() if key.startswith("image")}
+    assert told_now == {"image-away": "test-small-image-0001 on ca"}
+    shop.world.ctx.settings = whole
+    shop.world.ctx.providers["ca"] = cloud
+    cloud.delete_image = really  # type: ignore[method-assign]
+    shop.turn(3, by=ASK_AGAIN)
+    assert [key for key in shop.world.alarms() if key.startswith("image")] == []
+    assert shop.snapshots() == {}
+
+
+def test_an_image_that_could_not_be_made_is_no_alarm_once_its_label_is_not_offered(open_shop: MakeShop) -> None:
+    shop = open_shop()
+    shop.machine.ends["1"] = 2
+    shop.build()
+    shop.until(ImageState.FAILED)
+    shop.turn(1)
+    assert "image:ca:small" in shop.world.alarms()
+    first, *others = shop.settings.providers
+    providers = [first.model_copy(update={"labels": []}), *others]
+    shop.world.ctx.settings = shop.settings.model_copy(update={"providers": providers})
+    shop.turn(1)
+    assert "image:ca:small" not in shop.world.alarms()
+
+
 @pytest.mark.own_database
 def test_a_step_waits_for_whoever_promotes_without_keeping_its_row(open_shop: MakeShop) -> None:
     shop = open_shop()

@@ -20,6 +20,9 @@ RETRY = timedelta(minutes=1)
 _LOST = frozenset({"killed", "deleted", "pending_delete", "deactivated", "error"})
 #: a snapshot that was asked for is in the cloud's list within this time
 _LISTED = timedelta(minutes=2)
+#: beginning of the alarms of images that could not be made; the alarm of those that nobody can be asked to delete
+MADE = "image:"
+AWAY = "image-away"
 #: beginning of the alarms of images that a cloud does not delete, and how long it may take to
 LEFT = "image-left:"
 LEFT_AFTER = timedelta(minutes=10)

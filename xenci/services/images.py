@@ -100,7 +100,7 @@ def _go(ctx: Context, session: Session, row: ImageRow, state: ImageState, reason
     """Bring an image into a state, with what belongs to it."""
     row.state, row.reason, row.state_at = state, reason[:1000], at
     _TOLD.info(f"image.{state}", image=row.name, provider=row.provider, label=row.label, reason=reason[:300])
-    alarm = f"image:{row.provider}:{row.label}"
+    alarm = f"{rules.MADE}{row.provider}:{row.label}"
     if state in (ImageState.TRYING, ImageState.READY, ImageState.FAILED):
         leave(session, row, reason, at)
     if state is ImageState.FAILED:
