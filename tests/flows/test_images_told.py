@@ -54,6 +54,20 @@ def test_images_are_built_listed_shown_promoted_and_rolled_back(world: World, ca
     ]
 
 
+def test_an_image_that_is_being_made_is_ended_and_no_other(world: World, call: Call) -> None:
+    call("image", "build", "xen")
+    assert "test-xen-image-0001 is ended" in call("image", "cancel", "1", "-r", "wrong kernel").stdout
+    shown = json.loads(call("image", "show", "1", "--json").stdout)
+    assert shown["state"] == "failed"
+    assert shown["reason"].startswith("ended by ")
+    assert shown["reason"].endswith(": wrong kernel")
+    assert isinstance(call("image", "cancel", "1").exception, CannotUse)
+    assert isinstance(call("image", "cancel", "nothing").exception, NotFound)
+    with world.database.session() as session:
+        said = [(row.what, row.reason) for row in session.scalars(select(ActionRow).order_by(ActionRow.id))]
+    assert said[1:] == [("image cancel test-xen-image-0001", "wrong kernel")]
+
+
 def test_the_page_its_twin_and_the_figures_tell_the_images(world: World, call: Call) -> None:
     client = TestClient(create_app(world.ctx.settings, world.database, lambda: world.now))
     assert "Node images" not in client.get("/nodes").text

@@ -42,7 +42,9 @@ def goes_to(found: Next) -> ImageState | None:
         ("preparing", {}, "failed"),
         ("snapshotting", {"node": "in-use"}, None),
         ("snapshotting", {"node": "deleted"}, "failed"),
-        ("snapshotting", {"node": "deleted", "asked_at": AT, "status": "saving"}, None),
+        ("snapshotting", {"node": "in-use", "asked_at": AT, "status": "saving"}, None),
+        ("snapshotting", {"node": "deleted", "asked_at": AT, "status": "saving"}, "failed"),
+        ("snapshotting", {"node": "deleted", "asked_at": AT, "status": "active"}, "trying"),
         ("snapshotting", {"node": "in-use", "asked_at": AT, "status": "active"}, "trying"),
         ("snapshotting", {"node": "in-use", "asked_at": AT, "status": "killed"}, "failed"),
         ("snapshotting", {"node": "in-use", "asked_at": AT}, None),
@@ -136,11 +138,22 @@ def test_as_many_are_kept_as_were_asked_for_the_promoted_one_and_its_forerunner_
     images: list[Kept], keep: int
 ) -> None:
     gone = surplus(images, keep)
-    assert len(images) - len(gone) == min(len(images), keep)
+    assert min(len(images), keep) <= len(images) - len(gone) <= keep + 1
     states = {image.id: image.state for image in images}
     assert ImageState.PROMOTED not in [states[one] for one in gone]
     assert keep == 1 or before(images) not in gone
     assert surplus([image for image in images if image.id not in gone], keep) == []
+
+
+@given(KEPTS, st.integers(1, 5))
+def test_the_newest_that_waits_for_its_promotion_stays_and_nothing_else_beyond_the_count(
+    images: list[Kept], keep: int
+) -> None:
+    now = max((image.id for image in images if image.state is ImageState.PROMOTED), default=-1)
+    waiting = [image.id for image in images if image.state is ImageState.READY and image.id > now][-1:]
+    kept = {image.id for image in images} - set(surplus(images, keep))
+    assert kept >= set(waiting)
+    assert len(kept - set(waiting)) <= keep
 
 
 @given(KEPTS)

@@ -1,4 +1,4 @@
-"""`xenci image`: node images are made, tried, promoted and rolled back."""
+"""`xenci image`: node images are made, tried, promoted and rolled back, or ended before that."""
 
 from typing import Annotated
 
@@ -78,6 +78,17 @@ def promote(name: NameArgument, reason: ReasonOption = "", config: ConfigOption 
         if row is None:
             raise _missing(name)
         said = image_use.promote_by_hand(session, row, wish_of(reason))
+    typer.echo(said)
+
+
+@app.command()
+def cancel(name: NameArgument, reason: ReasonOption = "", config: ConfigOption = None) -> None:
+    """End an image that is being made; its node and what the cloud has of it are deleted."""
+    with database_of(config).session() as session:
+        row = session.scalar(_named(name))
+        if row is None:
+            raise _missing(name)
+        said = image_use.cancel_by_hand(session, row, wish_of(reason))
     typer.echo(said)
 
 

@@ -20,6 +20,12 @@ RETRY = timedelta(minutes=1)
 _LOST = frozenset({"killed", "deleted", "pending_delete", "deactivated", "error"})
 #: a snapshot that was asked for is in the cloud's list within this time
 _LISTED = timedelta(minutes=2)
+#: beginning of the alarms of images that could not be made; the alarm of those that nobody can be asked to delete
+MADE = "image:"
+AWAY = "image-away"
+#: beginning of the alarms of images that a cloud does not delete, and how long it may take to
+LEFT = "image-left:"
+LEFT_AFTER = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +94,8 @@ def next_of(sight: Sight, deadlines: Deadlines, at: datetime, back_at: datetime 
         case _:
             return None
     if not isinstance(found, Go) and is_past(sight.state_at + limit, at, back_at):
-        last = sight.node_reason if found else sight.reason or sight.node_reason
+        told = (sight.node_reason, sight.reason) if found else (sight.reason, sight.node_reason)
+        last = told[0] or told[1]
         words = f"{sight.state} took more than {limit.total_seconds():g} s" + (f"; last: {last}" if last else "")
         return Go(state=ImageState.FAILED, reason=words)
     return found
@@ -106,11 +113,12 @@ def surplus(images: Sequence[Kept], keep: int) -> list[int]:
     """Return which tried images of one provider and label are let go of: all but the newest `keep`.
 
     The promoted one counts and stays, however old it is; so does that which a rollback goes to, if `keep` is 2 or more.
+    The newest ready one, if newer than the promoted one, waits for its promotion: it stays, if need be beyond `keep`.
     """
     kept = [image for image in images if image.state in KEPT_STATES]
-    last = before(images)
+    last, newest = before(images), _waiting(images)
     rank = sorted(kept, key=lambda one: (one.state is ImageState.PROMOTED, one.id == last, one.id), reverse=True)
-    return sorted(image.id for image in rank[max(1, keep) :])
+    return sorted(image.id for image in rank[max(1, keep) :] if image.id != newest)
 
 
 def before(images: Sequence[Kept]) -> int | None:
@@ -119,6 +127,13 @@ def before(images: Sequence[Kept]) -> int | None:
     if now is None:
         return None
     return max((one.id for one in images if one.state is ImageState.RETIRED and one.id < now), default=None)
+
+
+def _waiting(images: Sequence[Kept]) -> int | None:
+    """Return the image that a promotion is likely to go to: the newest ready one, unless a newer one is promoted."""
+    newer = max((image.id for image in images if image.state is ImageState.PROMOTED), default=None)
+    ready = (image.id for image in images if image.state is ImageState.READY)
+    return max((one for one in ready if newer is None or one > newer), default=None)
 
 
 def _with_node(sight: Sight, at: datetime) -> Next:
@@ -148,10 +163,11 @@ def _snapshotted(sight: Sight, at: datetime) -> Next:
         return Go(state=ImageState.TRYING, reason="its snapshot is whole; a node is to be launched from it")
     if sight.status in _LOST:
         return Go(state=ImageState.FAILED, reason=f"its snapshot is {sight.status}")
-    if sight.asked_at is not None:
-        is_gone = sight.status is None and at - sight.asked_at >= _LISTED
-        return Go(state=ImageState.FAILED, reason="the cloud does not list its snapshot") if is_gone else None
-    return _lost(sight) if _is_lost(sight) else None
+    if _is_lost(sight):
+        return _lost(sight)
+    if sight.asked_at is not None and sight.status is None and at - sight.asked_at >= _LISTED:
+        return Go(state=ImageState.FAILED, reason="the cloud does not list its snapshot")
+    return None
 
 
 def _is_lost(sight: Sight) -> bool:

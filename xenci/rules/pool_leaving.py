@@ -6,12 +6,16 @@ from xenci.rules.pool_nouns import Retire, World
 
 
 def leaving(world: World) -> list[Retire]:
-    """Return what is given up of providers that are drained, or that have more than is wanted of them."""
+    """Return what is given up of providers that are drained, or that have more than is wanted of them.
+
+    A node of an image stays, as one that runs a build does: what is begun on it is brought to its end.
+    """
     found: list[Retire] = []
     for supply in world.supplies:
         mine = [node for node in world.nodes if node.provider == supply.name and node.state is not NodeState.DELETING]
         # what is being launched goes first, the youngest at the beginning
-        idle = sorted((node for node in mine if node.state in LAUNCHING), key=lambda node: node.id, reverse=True)
+        launching = (node for node in mine if node.state in LAUNCHING and not node.is_for_image)
+        idle = sorted(launching, key=lambda node: node.id, reverse=True)
         idle += sorted((n for n in mine if n.state is NodeState.READY), key=lambda node: node.ready_at or world.at)
         if supply.drained:
             found += [Retire(node=node.id, reason=supply.drained) for node in idle]

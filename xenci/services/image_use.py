@@ -1,4 +1,4 @@
-"""Which node image counts: made, promoted and rolled back by an operator, and let go of by count.
+"""Which node image counts: made, ended, promoted and rolled back by an operator, and let go of by count.
 
 A promotion is one transaction: at every moment a label has one image on a provider, or the configured one.
 """
@@ -14,6 +14,7 @@ from xenci.errors import NotFound, Permanent
 from xenci.model.image import KEPT_STATES, WORKING_STATES, ImageState
 from xenci.model.pool import Wish
 from xenci.rules import images as rules
+from xenci.services.image_nodes import leave
 from xenci.services.nudges import nudge
 from xenci.store.images import promoted
 from xenci.store.marks import audit
@@ -51,6 +52,23 @@ def promote_by_hand(session: Session, row: ImageRow, wish: Wish) -> str:
     audit(session, who=wish.who, what=f"image promote {row.name}", reason=wish.reason, at=wish.at)
     promote(session, row, who=wish.who, at=wish.at)
     return f"nodes of {row.label} on {row.provider} are launched from {row.name} from now on"
+
+
+def cancel_by_hand(session: Session, row: ImageRow, wish: Wish) -> str:
+    """End an image that is being made, whatever is done with it; return what is said. Raises CannotUse.
+
+    Its node and what the cloud has of it are deleted, as of one that failed; there is nothing to tell by an alarm.
+    """
+    lock(session, row.provider, row.label)
+    session.refresh(row, with_for_update=True)
+    if row.state not in WORKING_STATES:
+        raise CannotUse(f"{row.name} is {row.state}", remedy="only what is being made is ended: xenci image list")
+    audit(session, who=wish.who, what=f"image cancel {row.name}", reason=wish.reason, at=wish.at)
+    reason = f"ended by {wish.who}" + (f": {wish.reason}" if wish.reason else "")
+    row.state, row.reason, row.state_at = ImageState.FAILED, reason[:1000], wish.at
+    leave(session, row, row.reason, wish.at)
+    nudge(session, "image", row.id)
+    return f"{row.name} is ended; what is there of it is being deleted"
 
 
 def rollback_by_hand(

@@ -7,25 +7,20 @@ decided stands in `rules/images.py`.
 from datetime import datetime
 
 import structlog
-from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from xenci.errors import Permanent, XenciError
 from xenci.model.image import WORKING_STATES, ImageState
-from xenci.model.node import LIVE_STATES, LaunchFailure, NodeState
-from xenci.model.pool import OverrideKind
+from xenci.model.node import LaunchFailure, NodeState
 from xenci.rules import images as rules
 from xenci.rules.nodes import MADE_KEY
-from xenci.rules.pool import Launch
 from xenci.services.context import Context
 from xenci.services.fence import fenced
+from xenci.services.image_nodes import launch, leave
 from xenci.services.image_prepare import Progress, prepare, tidy_up
-from xenci.services.image_use import let_go, promote
-from xenci.services.node_rows import change, locked
-from xenci.services.nudges import nudge
-from xenci.services.pool import lock_plans, new_node, release
+from xenci.services.image_remove import remove
+from xenci.services.image_use import let_go, lock, promote
 from xenci.store.marks import back_at, clear_alarm, raise_alarm
-from xenci.store.overrides import figure, read_overrides
 from xenci.store.tables import ImageRow, NodeRow
 
 _TOLD = structlog.get_logger()
@@ -48,13 +43,17 @@ def _step(ctx: Context, image_id: int) -> bool:
     if row is None:
         return False
     if row.state not in WORKING_STATES:
-        return _remove(ctx, row) if row.state in (ImageState.FAILED, ImageState.DELETING) else False
+        if row.state in (ImageState.FAILED, ImageState.DELETING):
+            remove(ctx, row)
+        return False
     progress, status = Progress(), None
     if row.state == ImageState.PREPARING and node is not None and node.state == NodeState.IN_USE:
         progress = prepare(ctx, row, node)
     elif row.state == ImageState.SNAPSHOTTING:
         progress, status = _snapshot(ctx, row, node)
     with ctx.database.session() as session:
+        # before the row, as who promotes by hand does: what follows may change which image counts
+        lock(session, row.provider, row.label)
         now = session.get(ImageRow, image_id, with_for_update=True, populate_existing=True)
         if now is None or now.state != row.state:
             return False
@@ -75,7 +74,7 @@ def _decide(ctx: Context, session: Session, row: ImageRow, progress: Progress, s
         found = rules.next_of(sight, _deadlines(ctx), at, back_at(session, at=at))
     match found:
         case rules.Launch():
-            _launch(ctx, session, row, at)
+            launch(ctx, session, row, at)
             return False
         case rules.Go(state=state, reason=reason):
             _go(ctx, session, row, state, reason, at)
@@ -98,32 +97,13 @@ def _sight(row: ImageRow, node: NodeRow | None, *, is_prepared: bool, status: st
     )
 
 
-def _launch(ctx: Context, session: Session, row: ImageRow, at: datetime) -> None:
-    """Have a node launched, from the base or from the snapshot, as soon as its cloud has room."""
-    lock_plans(session)
-    settings = next((one for one in ctx.settings.providers if one.name == row.provider), None)
-    if settings is None:
-        row.reason = f"waits: {row.provider} is not in the configuration"
-        return
-    most = figure(read_overrides(session), OverrideKind.MAX_SERVERS, row.provider, settings.max_servers)
-    live = select(func.count()).where(NodeRow.provider == row.provider, NodeRow.state.in_(LIVE_STATES))
-    if (there := session.scalar(live) or 0) >= most:
-        row.reason = f"waits for room on {row.provider}: {there} of {most} servers are there"
-        return
-    image = row.base if row.state == ImageState.BUILDING else row.name
-    launch = Launch(provider=row.provider, label=row.label)
-    node = new_node(session, launch, system=ctx.settings.system, at=at, image=image, image_id=row.id)
-    row.node_id = node.id
-    row.reason = f"{node.name} is launched from {image}"
-
-
 def _go(ctx: Context, session: Session, row: ImageRow, state: ImageState, reason: str, at: datetime) -> None:
     """Bring an image into a state, with what belongs to it."""
     row.state, row.reason, row.state_at = state, reason[:1000], at
     _TOLD.info(f"image.{state}", image=row.name, provider=row.provider, label=row.label, reason=reason[:300])
-    alarm = f"image:{row.provider}:{row.label}"
+    alarm = f"{rules.MADE}{row.provider}:{row.label}"
     if state in (ImageState.TRYING, ImageState.READY, ImageState.FAILED):
-        _leave_node(session, row, reason, at)
+        leave(session, row, reason, at)
     if state is ImageState.FAILED:
         raise_alarm(
             session,
@@ -139,19 +119,6 @@ def _go(ctx: Context, session: Session, row: ImageRow, state: ImageState, reason
         if row.promote:
             promote(session, row, who=row.made_by, at=at)
         let_go(session, row.provider, row.label, keep=ctx.settings.images.keep, at=at)
-
-
-def _leave_node(session: Session, row: ImageRow, reason: str, at: datetime) -> None:
-    """Have the image's node deleted, or held if somebody asked for it."""
-    node = locked(session, row.node_id) if row.node_id is not None else None
-    row.node_id = None
-    if node is None:
-        return
-    if node.state == NodeState.IN_USE:
-        release(session, node.id, f"node image {row.id}: {reason}", at=at)
-    elif node.state in (NodeState.BUILDING, NodeState.TESTING):
-        change(node, NodeState.DELETING, f"node image {row.id}: {reason}", at=at)
-        nudge(session, "node", node.id)
 
 
 def _snapshot(ctx: Context, row: ImageRow, node: NodeRow | None) -> tuple[Progress, str | None]:
@@ -179,27 +146,6 @@ def _snapshot(ctx: Context, row: ImageRow, node: NodeRow | None) -> tuple[Progre
         # what the cloud does not tell now is not gone
         return Progress(words=f"waits for {row.provider}: {error.sentence}"), "unknown"
     return Progress(), found.status if found else None
-
-
-def _remove(ctx: Context, row: ImageRow) -> bool:
-    """Delete what the cloud has of an image, known by its id or name; it is gone when the cloud lists it no more."""
-    provider = ctx.providers.get(row.provider)
-    if row.gone_at is not None or provider is None:
-        return False
-    try:
-        there = [image for image in provider.images() if image.id == row.cloud_id or image.name == row.name]
-        for image in there:
-            provider.delete_image(image.id)
-    except XenciError as error:
-        _TOLD.warning("image.not_deleted", image=row.name, provider=row.provider, error=error.sentence)
-        return False
-    if not there:
-        with ctx.database.session() as session:
-            now = session.get_one(ImageRow, row.id, with_for_update=True, populate_existing=True)
-            now.gone_at = ctx.clock()
-            if now.state == ImageState.DELETING:
-                now.state, now.state_at = ImageState.DELETED, ctx.clock()
-    return False
 
 
 def _deadlines(ctx: Context) -> rules.Deadlines:

@@ -47,11 +47,16 @@ def keep_ended(session: Session, node_id: int, build: BuildRow) -> None:
 
 
 def keep_failed(row: NodeRow, failure: LaunchFailure, why: str, *, at: datetime) -> bool:
-    """Hold the node of a failed launch if that was asked for, of it or by a standing wish; tell whether it is held."""
+    """Hold the node of a failed launch if that was asked for, of it or by a standing wish; tell whether it is held.
+
+    Standing wishes are about nodes for builds: one that was launched for a node image is held only if it was named.
+    """
     session = object_session(row)
     if session is None:
         raise RuntimeError(f"{row.name} belongs to no session")
     if open_hold(session, row.id) is None:
+        if row.image_id is not None:
+            return False
         query = select(AutoholdRow).where(AutoholdRow.label == row.label, AutoholdRow.ended_at.is_(None))
         wishes = session.scalars(query.order_by(AutoholdRow.id).with_for_update())
         wish = next((one for one in wishes if failure in one.endings), None)

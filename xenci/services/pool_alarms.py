@@ -7,10 +7,12 @@ from sqlalchemy import case, func, literal, select
 from sqlalchemy.orm import Session
 
 from xenci.model.leftover import Kind
+from xenci.rules.images import AWAY
 from xenci.rules.leaks import GRACE, SWEEP
 from xenci.rules.pool import Plan, Supply, World, standings
 from xenci.rules.pool_alarms import Alarm, Cloud, LabelFacts, alarms
 from xenci.services.context import Context
+from xenci.services.image_alarms import left_behind, outlived
 from xenci.services.pool_world import fresh_for
 from xenci.store.marks import clear_alarm, open_alarms, raise_alarm
 from xenci.store.tables import AlarmRow, ProviderRow, StrayRow
@@ -41,16 +43,15 @@ def tell(ctx: Context, session: Session, world: World, decided: Plan, at: dateti
         at=at,
     )
     there = {row.key: row for row in open_alarms(session)}
-    _settle(session, wanted, there, at)
+    _settle(session, wanted + left_behind(session, ctx.settings), there, at)
     # nobody sweeps providers that left the configuration
     swept = {f"{SWEEP}{settings.name}" for settings in ctx.settings.providers}
-    for key in there:
-        if key.startswith(SWEEP) and key not in swept:
-            clear_alarm(session, key, at=at)
+    for key in [key for key in there if key.startswith(SWEEP) and key not in swept] + outlived(ctx.settings, there):
+        clear_alarm(session, key, at=at)
 
 
 def _settle(session: Session, wanted: list[Alarm], known: Mapping[str, AlarmRow], at: datetime) -> None:
-    there = {key: row for key, row in known.items() if key.startswith(("provider:", "label:"))}
+    there = {key: row for key, row in known.items() if key.startswith(("provider:", "label:", AWAY))}
     for alarm in wanted:
         row = there.pop(alarm.key, None)
         if row is None or row.detail != alarm.detail[:4000] or at - row.seen_at > _REPEAT:

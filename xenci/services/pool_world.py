@@ -15,7 +15,7 @@ from xenci.store.launches import asked, ended, endings, last_providers
 from xenci.store.overrides import figure, read_overrides
 from xenci.store.tables import BuildRow, ProviderRow
 
-__all__ = ["asked", "ended", "fresh_for", "read_world"]
+__all__ = ["asked", "ended", "fresh_for", "read_supply", "read_world"]
 #: a provider whose last list is older is not asked for nodes ..
 _FRESH = timedelta(minutes=2)
 #: .. unless so many of its calls may take longer: a cloud that is slow but alive is not dead
@@ -48,6 +48,15 @@ def read_world(ctx: Context, session: Session, at: datetime) -> World:
         recent={label.name: last_providers(session, label.name, at) for label in ctx.settings.labels},
         at=at,
     )
+
+
+def read_supply(ctx: Context, session: Session, provider: str, at: datetime) -> Supply | None:
+    """Return what a provider may be asked for, as the pool's plan sees it; None if it is not in the configuration."""
+    settings = next((one for one in ctx.settings.providers if one.name == provider), None)
+    if settings is None:
+        return None
+    row = session.get(ProviderRow, provider, populate_existing=True)
+    return _supply(settings, row, read_overrides(session), at)
 
 
 def fresh_for(settings: Provider) -> timedelta:
