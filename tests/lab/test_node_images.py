@@ -91,7 +91,7 @@ def test_an_image_is_made_of_a_xen_node_on_each_cloud_tried_used_and_taken_back(
     turn_until(ctx, lambda: bool(rows(ctx, NodeState.READY)), seconds=PATIENCE)
     (node,) = rows(ctx, NodeState.READY)
     assert image_of(ctx, lab, node) in {row.cloud_id for row in made}
-    assert node.facts["hypervisor"] == "xen"
+    assert node.facts["libvirt_type"] == "Xen"
     label = ctx.settings.label(LABEL)
     with ctx.hosts.host(node.address, user=label.ssh_user, host_key=node.host_key, port=label.ssh_port) as host:
         # what the playbook wrote is on another machine than the one it ran on
