@@ -44,7 +44,9 @@ def clear_alarm(session: Session, key: str, *, at: datetime) -> None:
 
 def open_alarms(session: Session) -> list[AlarmRow]:
     """Return the alarms that last, oldest first."""
-    return list(session.scalars(select(AlarmRow).where(AlarmRow.closed_at.is_(None)).order_by(AlarmRow.opened_at)))
+    return list(
+        session.scalars(select(AlarmRow).where(AlarmRow.closed_at.is_(None)).order_by(AlarmRow.opened_at, AlarmRow.id))
+    )
 
 
 def beat(session: Session, name: str, *, at: datetime, detail: str = "") -> None:
