@@ -71,6 +71,17 @@ class Shop:
             for number in self.moving():
                 advance_image(self.world.ctx, number)
 
+    def keep_snapshots_waiting(self) -> None:
+        """Let no snapshot become whole from now on."""
+        settle = self.world.ca.settle
+
+        def slowly() -> None:
+            waiting = dict(self.world.ca.snapshots)
+            settle()
+            self.world.ca.snapshots = waiting
+
+        self.world.ca.settle = slowly  # type: ignore[method-assign]
+
     def moving(self) -> list[int]:
         """Return the images with which something is to be done."""
         query = select(ImageRow.id).where(is_moving(self.world.ctx.providers)).order_by(ImageRow.id)
@@ -199,14 +210,7 @@ def test_old_images_are_deleted_by_count_and_the_promoted_one_never(open_shop: M
 
 def test_nothing_that_is_not_whole_is_tried(open_shop: MakeShop) -> None:
     shop = open_shop()
-    settle = shop.world.ca.settle
-
-    def slowly() -> None:
-        waiting = dict(shop.world.ca.snapshots)
-        settle()
-        shop.world.ca.snapshots = waiting
-
-    shop.world.ca.settle = slowly  # type: ignore[method-assign]
+    shop.keep_snapshots_waiting()
     shop.build()
     shop.until(ImageState.SNAPSHOTTING)
     shop.turn(3, by=10 * MINUTE)

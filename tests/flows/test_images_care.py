@@ -247,14 +247,7 @@ def test_an_image_is_ended_by_hand_whatever_is_done_with_it(open_shop: MakeShop,
 
 def test_an_image_whose_node_is_deleted_before_its_snapshot_is_whole_is_ended(open_shop: MakeShop) -> None:
     shop = open_shop()
-    settle = shop.world.ca.settle
-
-    def slowly() -> None:
-        waiting = dict(shop.world.ca.snapshots)
-        settle()
-        shop.world.ca.snapshots = waiting
-
-    shop.world.ca.settle = slowly  # type: ignore[method-assign]
+    shop.keep_snapshots_waiting()
     shop.build()
     row = shop.until(ImageState.SNAPSHOTTING)
     shop.turn(1)

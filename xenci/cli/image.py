@@ -3,7 +3,8 @@
 from typing import Annotated
 
 import typer
-from sqlalchemy import Select, select
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from xenci.cli.terminal import (
     ConfigOption,
@@ -62,9 +63,7 @@ def list_images(
 def show_image(name: NameArgument, config: ConfigOption = None, json: JsonOption = False) -> None:
     """Show one image, with the nodes that were launched for it."""
     with database_of(config).session() as session:
-        row = session.scalar(_named(name))
-        if row is None:
-            raise _missing(name)
+        row = _found(session, name)
         nodes = session.scalars(select(NodeRow).where(NodeRow.image_id == row.id).order_by(NodeRow.id))
         told = twin_of(row) | {"nodes": [f"{node.name}: {node.state}: {node.reason}" for node in nodes]}
     show_one(told, as_json=json)
@@ -74,10 +73,7 @@ def show_image(name: NameArgument, config: ConfigOption = None, json: JsonOption
 def promote(name: NameArgument, reason: ReasonOption = "", config: ConfigOption = None) -> None:
     """Have nodes of its label launched from an image that was tried, from now on."""
     with database_of(config).session() as session:
-        row = session.scalar(_named(name))
-        if row is None:
-            raise _missing(name)
-        said = image_use.promote_by_hand(session, row, wish_of(reason))
+        said = image_use.promote_by_hand(session, _found(session, name), wish_of(reason))
     typer.echo(said)
 
 
@@ -85,10 +81,7 @@ def promote(name: NameArgument, reason: ReasonOption = "", config: ConfigOption 
 def cancel(name: NameArgument, reason: ReasonOption = "", config: ConfigOption = None) -> None:
     """End an image that is being made; its node and what the cloud has of it are deleted."""
     with database_of(config).session() as session:
-        row = session.scalar(_named(name))
-        if row is None:
-            raise _missing(name)
-        said = image_use.cancel_by_hand(session, row, wish_of(reason))
+        said = image_use.cancel_by_hand(session, _found(session, name), wish_of(reason))
     typer.echo(said)
 
 
@@ -103,10 +96,10 @@ def rollback(
     typer.echo("\n".join(said))
 
 
-def _named(name: str) -> Select[ImageRow]:
+def _found(session: Session, name: str) -> ImageRow:
+    """Return the image of this name or number. Raises NotFound."""
     is_number = name.isascii() and name.isdigit() and len(name) < 10
-    return select(ImageRow).where(ImageRow.id == int(name) if is_number else ImageRow.name == name)
-
-
-def _missing(name: str) -> NotFound:
-    return NotFound(name[:80], brief="There is no such image", remedy="xenci image list")
+    row = session.scalar(select(ImageRow).where(ImageRow.id == int(name) if is_number else ImageRow.name == name))
+    if row is None:
+        raise NotFound(name[:80], brief="There is no such image", remedy="xenci image list")
+    return row
