@@ -7,6 +7,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, TypeVar
 
 import openstack
@@ -127,6 +128,27 @@ class Running:
         """Return our Verified value, as Gerrit has it; 0 for none."""
         return review.votes(self.paths, change).get(_us().name, 0)
 
+    def wait_for(self, what: str, look: Callable[[], T], *, seconds: float) -> T:
+        """Wait as `wait_for` does; where it fails, tell what xenci was doing."""
+        return wait_for(what, look, seconds=seconds, tell=self.doing)
+
+    def doing(self) -> str:
+        """Return every build with its phases, every node, and the last of the log: for who reads of a failure."""
+        with self.database.session() as session:
+            lines = [
+                f"build {build.id} of change {build.buildset.patchset.change.number}, attempt {build.attempt}: "
+                f"{build.state} {build.result} {build.reasons} on node {build.node_id}: "
+                + ", ".join(f"{p.phase}/{p.run} {_between(p.started_at, p.finished_at)}" for p in build.phases)
+                for build in session.scalars(select(BuildRow).order_by(BuildRow.id))
+            ]
+            lines += [
+                f"node {node.id} {node.name}: {node.state}, {node.reason!r}, asked for at {node.launched_at:%H:%M:%S}"
+                for node in session.scalars(select(NodeRow).order_by(NodeRow.id))
+                if node.launched_at
+            ]
+        log = self.paths.log / f"{world.XENCI}.log"
+        return "\n".join([*lines, *log.read_text(errors="replace").splitlines()[-30:]])
+
     def await_reports(self, change: int, *, count: int = 1, minutes: float = 25) -> list[BuildsetRow]:
         """Wait until so many of a change's buildsets have ended and been reported, or dropped with a reason."""
 
@@ -134,16 +156,21 @@ class Running:
             found = [b for b in self.buildsets(change) if b.result and b.reports]
             return found if len(found) >= count and all(r.state != "pending" for b in found for r in b.reports) else []
 
-        return wait_for(f"{count} report(s) on change {change}", done, seconds=minutes * 60)
+        return self.wait_for(f"{count} report(s) on change {change}", done, seconds=minutes * 60)
 
 
-def wait_for(what: str, look: Callable[[], T], *, seconds: float) -> T:
-    """Look until there is something to see; fail with what was waited for."""
+def wait_for(what: str, look: Callable[[], T], *, seconds: float, tell: Callable[[], str] = str) -> T:
+    """Look until there is something to see; fail with what was waited for, and with what `tell` has to say of it."""
     limit = time.monotonic() + seconds
     while not (found := look()):
-        assert time.monotonic() < limit, f"waited {seconds:.0f} s for {what}"
+        assert time.monotonic() < limit, f"waited {seconds:.0f} s for {what}\n{tell()}"
         time.sleep(_LOOK)
     return found
+
+
+def _between(begin: datetime, end: datetime | None) -> str:
+    """Return when a phase began and how long it took; without an end it goes on."""
+    return f"{begin:%H:%M:%S}" + (f"+{(end - begin).total_seconds():.0f} s" if end is not None else " …")
 
 
 def _touch(buildset: BuildsetRow) -> None:
