@@ -17,7 +17,7 @@ from xenci.lab import world
 from xenci.lab.paths import LabPaths, cache_dir
 
 #: of the worker that has no Xen hosts
-_MODESTY = 5
+_MODESTY = 10
 _WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 #: short, as Unix sockets lie deep below it, and of fixed name, so that what a killed test run left is found
 FOLDER = Path(os.environ.get("XENCI_TEST_LAB_DIR", "/var/tmp/xenci-test-lab") + (f"-w{_WORKER}" if _WORKER else ""))

@@ -141,11 +141,10 @@ class Running:
                 + ", ".join(f"{p.phase}/{p.run} {_between(p.started_at, p.finished_at)}" for p in build.phases)
                 for build in session.scalars(select(BuildRow).order_by(BuildRow.id))
             ]
-            lines += [
-                f"node {node.id} {node.name}: {node.state}, {node.reason!r}, asked for at {node.launched_at:%H:%M:%S}"
-                for node in session.scalars(select(NodeRow).order_by(NodeRow.id))
-                if node.launched_at
-            ]
+            for node in session.scalars(select(NodeRow).order_by(NodeRow.id)):
+                steps = (node.created_at, node.active_at, node.ssh_at, node.ready_at, node.deleted_at)
+                times = " ".join(f"{at:%H:%M:%S}" if at else "-" for at in steps)
+                lines.append(f"node {node.id} on {node.provider}: {node.state}, {node.reason!r}, {times}")
         log = self.paths.log / f"{world.XENCI}.log"
         return "\n".join([*lines, *log.read_text(errors="replace").splitlines()[-30:]])
 
