@@ -1,6 +1,10 @@
 """A real git repository as Gerrit has it, and files whose lines can be changed apart from each other."""
 
+import functools
+import shutil
 import subprocess
+import tempfile
+import time
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -27,9 +31,8 @@ class Upstream:
     def __init__(self, folder: Path, base: str = "") -> None:
         self.folder, self.base = folder, base
         if not base:
-            folder.mkdir(parents=True)
-            self.git("init", "-q", "-b", "master")
-            self.base = self.commit({"nova/driver.py": text(), "nova/other.py": OTHER, "README": "read me\n"}, "Base")
+            template, self.base = _template()
+            shutil.copytree(template, folder)
 
     def git(self, *arguments: str) -> str:
         who = ["-c", "user.name=A Developer", "-c", "user.email=dev@example.org"]
@@ -55,15 +58,17 @@ class Upstream:
         *,
         on: str | None = None,
         ref: str = REF,
-        back_to: str = "master",
         subject: str = "A change",
     ) -> str:
-        """Make a patch set on a commit (default: the first); the branch stays."""
-        self.git("checkout", "-q", "--detach", on or self.base)
-        sha = self.commit(files, subject)
-        self.git("update-ref", ref, sha)
-        self.git("checkout", "-q", back_to)
-        return sha
+        """Make a patch set on a commit (default: the first); branches and files stay. One program does it all."""
+        lines = [f"commit {ref}", "mark :1", f"committer A Developer <dev@example.org> {time.time():.0f} +0000"]
+        lines += [_data(subject), f"from {on or self.base}"]
+        for name, content in files.items():
+            lines += [f"D {name}"] if content is None else [f"M 100644 inline {name}", _data(content)]
+        lines += ["get-mark :1", ""]
+        command = ["git", "-C", str(self.folder), "fast-import", "--quiet", "--force"]
+        done = subprocess.run(command, check=True, capture_output=True, text=True, input="\n".join(lines))
+        return done.stdout.strip()
 
     def patches(
         self, folder: Path, *commits: Mapping[str, str | None], on: str | None = None, back_to: str = "master"
@@ -79,3 +84,22 @@ class Upstream:
 
     def names(self, sha: str, path: str, *, at: Path) -> str:
         return git("show", f"{sha}:{path}", at=at, limit=LIMIT).stdout.decode()
+
+
+def _data(content: str) -> str:
+    """Return a text as git's fast-import reads it."""
+    return f"data {len(content.encode())}\n{content}"
+
+
+@functools.cache
+def _template() -> tuple[Path, str]:
+    """Make the repository that all begin as, once, and name its only commit."""
+    folder = Path(_FOLDER.name) / "upstream"
+    folder.mkdir()
+    one = Upstream(folder, "none")
+    one.git("init", "-q", "-b", "master")
+    return folder, one.commit({"nova/driver.py": text(), "nova/other.py": OTHER, "README": "read me\n"}, "Base")
+
+
+#: removed when the tests end
+_FOLDER = tempfile.TemporaryDirectory(prefix="xenci-upstream-")

@@ -63,7 +63,6 @@ class Town:
             files,
             on=parent,
             ref=change_ref(change, patchset),
-            back_to="master" if project == TEMPEST else BRANCH,
             subject=f"Patch set {change},{patchset}",
         )
         return gerrit.push(
