@@ -1,5 +1,6 @@
 """A PostgreSQL for the tests that need one: a cluster of its own for the run, a fresh database for each test."""
 
+import functools
 import itertools
 import os
 import shutil
@@ -97,18 +98,24 @@ def database(request: pytest.FixtureRequest, cluster: Cluster) -> Iterator[Datab
 def _empty(database: Database) -> None:
     """Take every row away; `truncate` does ten times the work. Whoever is still at work there is ended first."""
     with database.session() as session:
-        there = session.scalar(text(f"select count(*) {_OTHERS}"))
-    # all connections are kept for the next test if they are our own idle ones
-    are_ours = there == database.engine.pool.checkedin() - 1
-    if not are_ours:
-        database.engine.dispose()
+        # all connections are kept for the next test if they are our own idle ones
+        if session.scalar(text(f"select count(*) {_OTHERS}")) == database.engine.pool.checkedin():
+            session.execute(text(_deletions(database)))
+            return
+    database.engine.dispose()
     with database.session() as session:
-        if not are_ours:
-            session.execute(text(f"select pg_terminate_backend(pid) {_OTHERS}"))
-        known = "select relname from pg_class where relkind = 'r' and relnamespace = 'public'::regnamespace"
-        names = session.scalars(text(f"{known} and relname <> 'alembic_version'"))
-        # without foreign keys' and other triggers
-        statements = ["set local session_replication_role = replica", *(f"delete from {name}" for name in names)]
-        session.execute(text("; ".join(statements)))
-        begin = "setval(format('%I.%I', schemaname, sequencename)::regclass, start_value, false)"
-        session.execute(text(f"select {begin} from pg_sequences where last_value is not null"))
+        session.execute(text(f"select pg_terminate_backend(pid) {_OTHERS}"))
+        session.execute(text(_deletions(database)))
+
+
+@functools.cache
+def _deletions(database: Database) -> str:
+    """Return the statements that take every row away and let the numbers begin anew."""
+    with database.session() as session:
+        tables = "select relname from pg_class where relkind = 'r' and relnamespace = 'public'::regnamespace"
+        names = session.scalars(text(f"{tables} and relname <> 'alembic_version'")).all()
+    begin = "setval(format('%I.%I', schemaname, sequencename)::regclass, start_value, false)"
+    # without foreign keys' and other triggers
+    without = "set local session_replication_role = replica"
+    numbers = f"select {begin} from pg_sequences where last_value is not null".replace(":", "\\:")
+    return "; ".join([without, *(f"delete from {name}" for name in names), numbers])

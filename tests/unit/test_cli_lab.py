@@ -12,15 +12,16 @@ import pytest
 from xenci.cli import lab
 
 ENDINGS = [signal.SIGINT, signal.SIGTERM, signal.SIGHUP]
-PROGRAM = """
+PROGRAM = f"""
 import signal
 from xenci.cli import lab
 lab._let_be_interrupted()
-try:
-    print("ready", flush=True)
-    signal.pause()
-except KeyboardInterrupt:
-    print("was asked to end")
+for _ in range({len(ENDINGS)}):
+    try:
+        print("ready", flush=True)
+        signal.pause()
+    except KeyboardInterrupt:
+        print("was asked to end", flush=True)
 """
 
 
@@ -33,13 +34,13 @@ def handlers() -> Iterator[None]:
         signal.signal(one, handler)
 
 
-@pytest.mark.parametrize("ending", ENDINGS, ids=lambda one: one.name)
-def test_ctrl_c_a_kill_and_a_closed_terminal_are_an_interrupt(ending: signal.Signals) -> None:
+def test_ctrl_c_a_kill_and_a_closed_terminal_are_an_interrupt() -> None:
     with subprocess.Popen([sys.executable, "-c", PROGRAM], stdout=subprocess.PIPE, text=True) as program:
         assert program.stdout is not None
-        assert program.stdout.readline() == "ready\n"
-        program.send_signal(ending)
-        assert program.stdout.read() == "was asked to end\n"
+        for ending in ENDINGS:
+            assert program.stdout.readline() == "ready\n"
+            program.send_signal(ending)
+            assert program.stdout.readline() == "was asked to end\n"
     assert program.returncode == 0
 
 

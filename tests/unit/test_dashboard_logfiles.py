@@ -164,7 +164,7 @@ def test_a_span_before_and_after_the_log_is_empty(logs: LogFiles) -> None:
 # what takes a line's length squared takes hours here
 @pytest.mark.timeout(120)
 def test_a_log_made_to_be_slow_is_read_to_its_end(logs: LogFiles, name: str, piece: bytes) -> None:
-    put(logs, name, piece * ((4 << 20) // len(piece)))
+    put(logs, name, piece * ((1 << 20) // len(piece)))
     logs.survey(BUILD, name)
     for wanted in (EVERY, Wanted(level=Level.ERROR), Wanted(level=Level.INFO), Wanted(text="unicorn")):
         logs.lines(BUILD, name, wanted, first=2, count=500)

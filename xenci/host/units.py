@@ -28,7 +28,8 @@ _PATIENCE = timedelta(seconds=180)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 _PATH = re.compile(r"/[A-Za-z0-9_./@:+,=-]{0,400}")
 _FILE = re.compile(r"file (\d{1,3}) (\d{1,15}) ([A-Za-z0-9+/=]*)")
-#: the 22nd word of a process's state is when it began, in the kernel's ticks: with its number, nobody else's
+#: the 22nd word of a process's state is when it began, in the kernel's ticks: with its number, nobody else's; the third
+#: is Z where it has ended and nobody has waited for it yet
 _READ_STAT = "read -r " + " ".join(f"_{n}" for n in range(1, 22)) + " began _rest"
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -88,7 +89,7 @@ LC_ALL=C; export LC_ALL
 alive() {{
     read -r pid then 2> /dev/null < {marks}.began/process || return 1
     {_READ_STAT} 2> /dev/null < /proc/$pid/stat || return 1
-    [ "$began" = "$then" ]
+    [ "$began" = "$then" ] && [ $_3 != Z ]
 }}
 if alive; then echo ActiveState=active
 else systemctl show --property=LoadState --property=ActiveState --property=Result {unit}.service || exit 3
