@@ -30,7 +30,7 @@ demo: $(VENV)/made system-lab ## bring up the lab, push two changes, show what b
 
 test: $(VENV)/made $(VENV)/tests system-lab ## run every test, the whole loop in the lab included
 	@$(SUDO) $(FAST_RUN)
-	@$(SUDO) $(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder --maxfail=6 --durations=15 -m "not ($(FAST))"
+	@$(SUDO) $(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder --maxfail=6 --durations=15 -m "not ($(FAST))"
 
 test-fast: $(VENV)/made $(VENV)/tests ## run the tests that need neither lab nor browser
 	@$(FAST_RUN) --hypothesis-profile=quick

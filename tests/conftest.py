@@ -13,6 +13,8 @@ import pytest
 import structlog
 from hypothesis import settings
 from sqlalchemy import text
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from xenci.store import schema
 from xenci.store.database import Database
@@ -32,6 +34,18 @@ if "XENCI_TEST_PINNED" in os.environ and (worker := os.environ.get("PYTEST_XDIST
     os.sched_setaffinity(0, {cores[int(worker.removeprefix("gw")) % len(cores)]})
 # a repository of a test needs no samples of hooks: fifteen files each, to be made and removed
 os.environ["GIT_TEMPLATE_DIR"] = ""
+
+
+class TwoParts(LoadScopeScheduling):
+    """Gives one worker whatever is tried on emulated Xen hosts, and the other the rest."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return "xen" if nodeid.startswith("tests/lab/xen/") else "others"
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> TwoParts | None:
+    """Have `--dist loadscope` mean these two parts."""
+    return TwoParts(config, log) if config.getvalue("dist") == "loadscope" else None
 
 
 @pytest.hookimpl(trylast=True)

@@ -1,4 +1,4 @@
-"""The contract of a Host, kept by the small one of local processes. Real machines: tests/lab/test_host_on_nodes.py."""
+"""The contract of a Host, kept by the small one of local processes. Real machines: tests/lab/xen/test_host.py."""
 
 from pathlib import Path
 

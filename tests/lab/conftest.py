@@ -8,11 +8,15 @@ skips itself would be one that cannot fail.
 
 import os
 import shutil
+import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.lab.doors import entered
+from xenci.host.connection import SshHost
+from xenci.host.door import Door
 from xenci.lab import world
 from xenci.lab.paths import LabPaths, cache_dir
 
@@ -28,16 +32,14 @@ _FIRST = ("test_loop.py", "test_outages.py", "test_pool_scale.py", "test_chromiu
 _LAST = "test_node_images.py"
 
 
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark whatever is here as the lab's, and give the two workers their parts.
-
-    The fast tests leave this folder out, so none may pass for one of them.
-    """
+    """Mark whatever is here as the lab's: the fast tests leave this folder out, so none may pass for one of them."""
+    here = Path(__file__).parent
     for item in items:
-        if item.path.is_relative_to(Path(__file__).parent):
+        if item.path.is_relative_to(here):
             item.add_marker(pytest.mark.lab)
-        item.add_marker(pytest.mark.xdist_group("xen" if item.get_closest_marker("xen") else "others"))
+        if item.path.is_relative_to(here / "xen"):
+            item.add_marker(pytest.mark.xen)
     ranks = {name: rank for rank, name in enumerate(_FIRST)} | {_LAST: len(_FIRST) + 1}
     items.sort(key=lambda item: ranks.get(item.path.name, len(_FIRST)))
 
@@ -62,3 +64,15 @@ def lab(request: pytest.FixtureRequest) -> Iterator[LabPaths]:
         yield paths
     finally:
         world.down(paths)
+
+
+@pytest.fixture
+def place() -> str:
+    return f"/var/tmp/xenci-contract/{uuid.uuid4().hex}"
+
+
+@pytest.fixture(scope="class")
+def host(door: Door) -> Iterator[SshHost]:
+    host = entered(door)
+    yield host
+    host.close()

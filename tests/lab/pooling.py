@@ -21,7 +21,7 @@ from xenci.providers.registry import open_provider
 from xenci.services.context import Context
 from xenci.services.nodes import request_delete
 from xenci.store.database import Database
-from xenci.store.tables import ApiCallRow
+from xenci.store.tables import ApiCallRow, ProviderRow
 
 #: deadlines that no launch of a test meets unless it is to; a clock in a hurry counts them down
 LONG = {"boot": "24h", "ssh": "24h", "xen": "24h"}
@@ -54,8 +54,15 @@ def counting_context(settings: Settings, database: Database, *, factor: int = 1)
     """Return a context that has real clouds and real SSH; what it asks of the clouds is counted."""
     ctx = make_context(settings, database)
     ctx = replace_clock(ctx, factor)
-    ctx.providers = {p.name: open_provider(p, system=settings.system, calls=ctx.calls) for p in settings.providers}
+    reopen(ctx)
     return ctx
+
+
+def reopen(ctx: Context) -> None:
+    """Give a context clouds that it has not signed in to and knows nothing of."""
+    ctx.providers = {
+        one.name: open_provider(one, system=ctx.settings.system, calls=ctx.calls) for one in ctx.settings.providers
+    }
 
 
 def replace_clock(ctx: Context, factor: int) -> Context:
@@ -78,6 +85,14 @@ def active(ctx: Context) -> Counter[str]:
 def ready(ctx: Context) -> Counter[str]:
     """Return how many ready nodes each cloud has."""
     return Counter(row.provider for row in rows(ctx, NodeState.READY))
+
+
+def errors(ctx: Context, provider: str) -> list[str]:
+    """Return what is told of a cloud that fails: of its lists, and of its launches."""
+    with ctx.database.session() as session:
+        row = session.get(ProviderRow, provider)
+        failed = [node.reason for node in rows(ctx) if node.provider == provider and node.failure]
+        return failed + ([row.error] if row is not None and row.error else [])
 
 
 def calls(ctx: Context) -> dict[tuple[str, str, str], int]:
@@ -122,11 +137,22 @@ def forget_key(lab: LabPaths, pair: str) -> None:
         connection(lab.clouds_yaml, f"{cloud}-demo").compute.delete_keypair(pair)
 
 
-def through(lab: LabPaths, folder: Path, **ports: int) -> Path:
-    """Write a clouds.yaml in which the tenants of these clouds reach Nova by these ports of this machine."""
+def through(lab: LabPaths, folder: Path, *, service: str = "nova", **ports: int) -> Path:
+    """Write a clouds.yaml in which the tenants of these clouds reach one service by these ports of this machine."""
     known = yaml.safe_load(lab.clouds_yaml.read_text())["clouds"]
     for cloud, port in ports.items():
-        known[f"{cloud}-demo"]["compute_endpoint_override"] = f"http://127.0.0.1:{port}/v2.1"
+        address, tenant = f"http://127.0.0.1:{port}", known[f"{cloud}-demo"]
+        match service:
+            case "nova":
+                tenant["compute_endpoint_override"] = f"{address}/v2.1"
+            case "neutron":
+                tenant["network_endpoint_override"] = f"{address}/v2.0"
+            case "glance":
+                tenant["image_endpoint_override"] = f"{address}/v2"
+            case "keystone":
+                tenant["auth"]["auth_url"] = f"{address}/v3"
+            case _:
+                raise ValueError(service)
     path = folder / "clouds.yaml"
     path.write_text(yaml.safe_dump({"clouds": known}))
     return path

@@ -8,7 +8,18 @@ from typing import Any
 import paramiko
 import pytest
 
-from tests.lab.pooling import counting_context, forget_key, give_up_all, left, pool_settings, ready, through, want
+from tests.lab.pooling import (
+    counting_context,
+    errors,
+    forget_key,
+    give_up_all,
+    left,
+    pool_settings,
+    ready,
+    reopen,
+    through,
+    want,
+)
 from tests.lab.test_pool_lab import clear, rows, turn_until
 from tests.lab.wire import Mode, Wire
 from xenci.clock import now
@@ -24,6 +35,7 @@ from xenci.services.context import Context
 from xenci.services.holds import hold_by_hand, release_by_hand
 from xenci.services.nodes import advance_node
 from xenci.store.database import Database
+from xenci.store.marks import open_alarms
 from xenci.store.tables import NodeRow
 
 pytestmark = pytest.mark.lab
@@ -34,9 +46,15 @@ TEN = 10
 
 
 @pytest.fixture
-def wire(lab: LabPaths) -> Iterator[Wire]:
-    """The way to the Nova of cloud `ca`."""
-    one = Wire(target=lab.cloud_port("ca") + PORTS["nova"])
+def service(request: pytest.FixtureRequest) -> str:
+    """The service of cloud `ca` whose way can be cut: Nova, if the test does not name another."""
+    return str(getattr(request, "param", "nova"))
+
+
+@pytest.fixture
+def wire(lab: LabPaths, service: str) -> Iterator[Wire]:
+    """The way to a service of cloud `ca`."""
+    one = Wire(target=lab.cloud_port("ca") + PORTS[service])
     one.start()
     yield one
     one.stop()
@@ -47,10 +65,10 @@ Make = Callable[..., Context]
 
 @pytest.fixture
 def make(
-    lab: LabPaths, wire: Wire, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    lab: LabPaths, wire: Wire, service: str, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Make]:
     """Makes the context of a test; afterwards nothing of its servers is left, or the test has failed."""
-    monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(through(lab, tmp_path, ca=wire.port)))
+    monkeypatch.setenv("OS_CLIENT_CONFIG_FILE", str(through(lab, tmp_path, service=service, ca=wire.port)))
     made: list[Context] = []
     before: dict[str, list[str]] = {}
 
@@ -153,3 +171,19 @@ def test_a_cloud_whose_api_fails_is_passed_over_until_it_answers(make: Make, wir
     want(ctx, min_ready=4)
     turn_until(ctx, lambda: ready(ctx)["cb"] >= 2 and ready(ctx)["ca"] >= 1 and ready(ctx).total() >= 4)
     assert {row.state for row in rows(ctx) if row.id in (here.id, there.id)} == {NodeState.READY}
+
+
+@pytest.mark.parametrize("service", ["keystone", "glance", "neutron"], indirect=True)
+def test_a_cloud_of_which_another_service_fails_is_passed_over_until_it_works(make: Make, wire: Wire) -> None:
+    """Before anything is known of the cloud: no token, no image, no network."""
+    ctx = make(factor=20, timeout=timedelta(seconds=2), max_nodes=4)
+    reopen(ctx)
+    with wire.as_("error"):
+        want(ctx, min_ready=2)
+        turn_until(ctx, lambda: ready(ctx) == {"cb": 2})
+        assert errors(ctx, "ca")
+        assert not [row for row in rows(ctx) if row.provider == "ca" and row.server_id]
+    want(ctx, min_ready=4)
+    turn_until(ctx, lambda: ready(ctx) == {"ca": 2, "cb": 2})
+    with ctx.database.session() as session:
+        assert not open_alarms(session)

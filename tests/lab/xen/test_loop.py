@@ -25,7 +25,7 @@ PATIENCE = 2400
 #: a test that the needed change of Tempest has skip, and why
 _EDITED, _WORDS = "TestVersions.test_list_api_versions", "the change that Nova's needs says so"
 
-pytestmark = [pytest.mark.lab, pytest.mark.xen, pytest.mark.timeout(2 * PATIENCE)]
+pytestmark = pytest.mark.timeout(2 * PATIENCE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -25,7 +25,7 @@ from xenci.store.database import Database
 from xenci.store.images import is_moving
 from xenci.store.tables import ImageRow, NodeRow
 
-pytestmark = [pytest.mark.lab, pytest.mark.xen, pytest.mark.timeout(2400)]
+pytestmark = pytest.mark.timeout(2400)
 
 SYSTEM = "imagetest"
 LABEL = "xen-bookworm"
