@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from tests.lab.pooling import connection
 from tests.lab.running import FLAVOR, SHORT, Running
 from xenci.config.load import load
 from xenci.host.connection import connect
@@ -195,12 +196,23 @@ def test_nova_that_does_not_start_is_the_changes_fault_as_the_tip_starts(short: 
     assert len(short.said(broken)) == 1
 
 
-def test_recheck_runs_again(lab: LabPaths, short: Running, broken: int) -> None:
+def test_recheck_runs_again_and_a_server_deleted_behind_our_back_costs_an_attempt_and_no_vote(
+    lab: LabPaths, short: Running, broken: int
+) -> None:
     review.comment(lab, broken, "recheck")
 
     second = short.wait_for("a second run", lambda: short.buildsets(broken)[1:], seconds=120)[0]
     assert (second.trigger, second.asked_by) == ("recheck", "reviewer")
     short.wait_for("its build to get a node", lambda: _has_node(short.buildsets(broken)[1]), seconds=900)
+
+    (build,) = short.buildsets(broken)[1].builds
+    node = build.node
+    assert node is not None
+    connection(lab.clouds_yaml, f"{node.provider}-demo").compute.delete_server(node.server_id)
+    lost = short.wait_for("the attempt to end", lambda: _ended_builds(short, broken)[1:], seconds=600)[0]
+    assert (lost.id, lost.fault) == (build.id, "infra")
+    assert len(short.buildsets(broken)[1].builds) == 2, "it is tried again"
+
     review.abandon(lab, broken)
     short.wait_for("it to be withdrawn", lambda: short.buildsets(broken)[1].state == "done", seconds=120)
     short.wait_for("its node to be given back", lambda: _all_done(short, broken), seconds=300)
