@@ -1,9 +1,9 @@
 """One lab for all tests of a worker: its own state, ports and Gerrit, the shared cache; taken down whatever happens.
 
-An emulated Xen host leaves a third of two cores idle, so two workers with a lab each run side by side: one has the
-tests on Xen hosts, one after the other, as emulated hosts that share cores are slower together; the other has the rest,
-and comes second where both want a core. A lab that cannot start fails its tests, with the reasons: a lab test that
-skips itself would be one that cannot fail.
+An emulated Xen host leaves much of two cores idle, so two workers with a lab each run side by side: one has the main
+job, the other all that needs no Xen host and then, as a rule, the tests of single Xen hosts. It comes second where both
+want a core. A lab that cannot start fails its tests, with the reasons: a lab test that skips itself would be one
+that cannot fail.
 """
 
 import os
@@ -20,16 +20,14 @@ from xenci.host.door import Door
 from xenci.lab import world
 from xenci.lab.paths import LabPaths, cache_dir
 
-#: of the worker that has no Xen hosts
+#: how nice the worker beside the main job is
 _MODESTY = 10
 _WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 #: short, as Unix sockets lie deep below it, and of fixed name, so that what a killed test run left is found
 FOLDER = Path(os.environ.get("XENCI_TEST_LAB_DIR", "/var/tmp/xenci-test-lab") + (f"-w{_WORKER}" if _WORKER else ""))
 PORT = int(os.environ.get("XENCI_TEST_LAB_PORT", "16000")) + 1000 * _WORKER
-#: the order of files: first what takes longest and what can do without the images that may have to be made, and last,
-#: when most others are done, what has two emulated hosts at once
+#: the order of files: first what takes longest and what can do without the images that may have to be made
 _FIRST = ("test_loop.py", "test_outages.py", "test_pool_scale.py", "test_chromium.py", "test_operator.py")
-_LAST = "test_node_images.py"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -40,13 +38,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.lab)
         if item.path.is_relative_to(here / "xen"):
             item.add_marker(pytest.mark.xen)
-    ranks = {name: rank for rank, name in enumerate(_FIRST)} | {_LAST: len(_FIRST) + 1}
-    items.sort(key=lambda item: ranks.get(item.path.name, len(_FIRST)))
+    ranks = {name: rank for rank, name in enumerate(_FIRST)}
+    items.sort(key=lambda item: (ranks.get(item.path.name, len(ranks)), item.path.is_relative_to(here / "xen")))
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Have whoever runs beside the emulated Xen hosts give way to them, with all that it starts from here on."""
+    """Have whoever runs beside the main job give way to it, with all that it starts from here on."""
     if "PYTEST_XDIST_WORKER" in os.environ and not item.get_closest_marker("xen") and os.nice(0) == 0:
         os.nice(_MODESTY)
 
