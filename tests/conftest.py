@@ -27,7 +27,7 @@ _LOG = structlog.get_config()["processors"][:-1]
 _LOG.append(structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback))
 structlog.configure(_LOG)
 #: `make test-fast` tries fewer examples of each property than `make test`
-settings.register_profile("quick", max_examples=20, database=None)
+settings.register_profile("quick", max_examples=15, database=None)
 if "XENCI_TEST_PINNED" in os.environ and (worker := os.environ.get("PYTEST_XDIST_WORKER")):
     # a worker and its PostgreSQL take turns: on one core that costs a quarter less than to wake each other on two
     cores = sorted(os.sched_getaffinity(0))
