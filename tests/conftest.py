@@ -74,7 +74,7 @@ def cluster() -> Iterator[Cluster]:
     # not below pytest's own folder, which nobody else may enter: PostgreSQL runs as nobody when we are root
     # in memory where there is room: to empty a database is to make and remove a hundred files
     memory = Path("/dev/shm")
-    is_roomy = memory.is_dir() and shutil.disk_usage(memory).free > 1 << 30
+    is_roomy = memory.is_dir() and shutil.disk_usage(memory).free > 2 << 30
     folder = Path(tempfile.mkdtemp(prefix="xenci-test-", dir=memory if is_roomy else "/var/tmp"))
     one = Cluster(folder, durable=False)
     try:
@@ -107,7 +107,8 @@ def database(request: pytest.FixtureRequest, cluster: Cluster) -> Iterator[Datab
         one = Database(cluster.url(name))
         yield one
         one.dispose()
-        cluster.sql("postgres", f"drop database {name} with (force)")
+        # whoever is still at work there is ended; the database goes with its cluster
+        cluster.sql("postgres", f"select pg_terminate_backend(pid) from pg_stat_activity where datname = '{name}'")
         return
     one = request.getfixturevalue("emptied")
     yield one

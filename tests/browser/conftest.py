@@ -1,12 +1,10 @@
 """A seeded database with logs on disk, its application, and the same served on a port for a browser."""
 
 import socket
-import tempfile
 import threading
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 import uvicorn
@@ -39,24 +37,17 @@ class World:
 
 
 @pytest.fixture(scope="session")
-def world() -> Iterator[World]:
-    """A PostgreSQL of its own with the sample's history; its path is short, as a socket lies in it."""
-    with tempfile.TemporaryDirectory(prefix="xd") as name:
-        folder = Path(name)
-        folder.chmod(0o755)
-        cluster = Cluster(folder / "pg", durable=False)
-        cluster.start()
-        try:
-            cluster.ensure_database("xenci")
-            database = Database(cluster.url("xenci"))
-            sample = fill(database, folder / "artifacts", now())
-            settings = sample_settings(folder)
-            app = create_app(settings, database, now, OperatorsHand(settings, database))
-            with TestClient(app) as client:
-                yield World(settings=settings, database=database, app=app, sample=sample, client=client)
-            database.dispose()
-        finally:
-            cluster.stop()
+def world(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A database with the sample's history."""
+    folder = tmp_path_factory.mktemp("sample")
+    cluster.sql("postgres", "create database sample template template")
+    database = Database(cluster.url("sample"))
+    sample = fill(database, folder / "artifacts", now())
+    settings = sample_settings(folder)
+    app = create_app(settings, database, now, OperatorsHand(settings, database))
+    with TestClient(app) as client:
+        yield World(settings=settings, database=database, app=app, sample=sample, client=client)
+    database.dispose()
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ from sqlalchemy.exc import OperationalError
 
 from tests.flows.world import World
 from xenci.clock import now
+from xenci.services import engine
 from xenci.services.engine import Stopper, run_worker
 from xenci.services.steps import STEPS
 from xenci.store import schema
@@ -50,10 +51,13 @@ def wait_for(what: str, look: Callable[[], bool]) -> None:
     limit = time.monotonic() + 120
     while not look():
         assert time.monotonic() < limit, what
-        time.sleep(0.2)
+        time.sleep(0.05)
 
 
-def test_a_restart_of_postgresql_interrupts_a_worker_and_does_not_end_it(cluster: Cluster, tmp_path: Path) -> None:
+def test_a_restart_of_postgresql_interrupts_a_worker_and_does_not_end_it(
+    cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine, "_AGAIN", 0.2)
     database = Database(cluster.url("xenci"))
     schema.upgrade(database)
     world = World(database=database, folder=tmp_path)
