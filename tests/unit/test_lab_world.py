@@ -4,6 +4,7 @@ import json
 import os
 import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -97,6 +98,9 @@ def stray(paths: LabPaths, monkeypatch: pytest.MonkeyPatch) -> Iterator[subproce
     """A process that something of this lab started and forgot."""
     monkeypatch.setenv("XENCI_LAB_OF", str(paths.state))
     child = subprocess.Popen(["sleep", "600"], start_new_session=True)
+    # for a moment of its start the kernel shows no environment
+    while not Path(f"/proc/{child.pid}/environ").read_bytes():
+        time.sleep(0.01)
     yield child
     child.kill()
     child.wait()
