@@ -148,7 +148,7 @@ def through(lab: LabPaths, folder: Path, *, service: str = "nova", **ports: int)
             case "neutron":
                 tenant["network_endpoint_override"] = f"{address}/v2.0"
             case "glance":
-                tenant["image_endpoint_override"] = f"{address}/v2"
+                tenant["image_endpoint_override"] = address
             case "keystone":
                 tenant["auth"]["auth_url"] = f"{address}/v3"
             case _:
