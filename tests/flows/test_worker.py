@@ -51,7 +51,7 @@ def wait_for(what: str, look: Callable[[], bool]) -> None:
     limit = time.monotonic() + 120
     while not look():
         assert time.monotonic() < limit, what
-        time.sleep(0.05)
+        time.sleep(0.2)
 
 
 def test_a_restart_of_postgresql_interrupts_a_worker_and_does_not_end_it(
