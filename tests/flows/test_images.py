@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select, text
 
 from tests.flows.node import ScriptedNode
-from tests.unit.test_pool_service import MINUTE, SECOND, MakeWorld, World, make
+from tests.unit.pool_world import MINUTE, SECOND, MakeWorld, World, make
 from xenci.config.models import Settings
 from xenci.errors import NotFound
 from xenci.host.port import Host, HostLost, Output

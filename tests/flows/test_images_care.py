@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from tests.flows.test_images import HOUR, MakeShop, Shop, open_shop
-from tests.unit.test_pool_service import MINUTE, SECOND, make
+from tests.unit.pool_world import MINUTE, SECOND, make
 from xenci.errors import Temporary
 from xenci.host.port import HostLost
 from xenci.model.image import WORKING_STATES, ImageState

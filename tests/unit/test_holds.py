@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import select
 
 from tests.contracts.local_host import LocalHost
-from tests.unit.test_pool_service import FakeHost, MakeWorld, World, make
+from tests.unit.pool_world import FakeHost, MakeWorld, World, make
 from xenci.errors import NotFound
 from xenci.host.port import Host, HostLost, Output
 from xenci.host.visitors import add_key, remove_key

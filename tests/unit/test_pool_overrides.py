@@ -6,7 +6,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from tests.unit.test_pool_service import MakeWorld, World, make
+from tests.unit.pool_world import MakeWorld, World, make
 from xenci.errors import NotFound
 from xenci.model.node import NodeState
 from xenci.model.pool import Wish

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import event, select, update
 
 from tests.pool_settings import make_settings
-from tests.unit.test_pool_service import BEGIN, MINUTE, SECOND, MakeWorld, World, make
+from tests.unit.pool_world import BEGIN, MINUTE, SECOND, MakeWorld, World, make
 from xenci.model.node import NodeState, Server
 from xenci.model.pool import Wish
 from xenci.providers.port import ApiDown

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import delete, select
 
 from tests.contracts.fake_cloud import FakeCloud
-from tests.unit.test_pool_service import SECOND, MakeWorld, World, make
+from tests.unit.pool_world import SECOND, MakeWorld, World, make
 from xenci.errors import XenciError
 from xenci.model.leftover import Kind
 from xenci.model.node import NodeState
