@@ -1,149 +1,25 @@
-"""Node images on a real database and fake clouds: made, tried, promoted, rolled back, let go of; killed in between."""
+"""Node images on a real database and fake clouds: made, tried, promoted, rolled back, let go of, or failed."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from datetime import timedelta
-from pathlib import Path
-from typing import Any, cast
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import select, text
 
-from tests.flows.node import ScriptedNode
-from tests.unit.pool_world import MINUTE, SECOND, MakeWorld, World, make
-from xenci.config.models import Settings
+from tests.flows.shop import HOUR, MakeShop, Shop, open_shop
+from tests.unit.pool_world import MINUTE, make
 from xenci.errors import NotFound
-from xenci.host.port import Host, HostLost, Output
+from xenci.host.port import HostLost
 from xenci.model.image import ImageState
-from xenci.model.leftover import Image, Kind
-from xenci.model.node import LIVE_STATES, NodeState
-from xenci.model.pool import Wish
+from xenci.model.node import NodeState
 from xenci.providers.port import ApiDown
 from xenci.rules.images import RETRY
-from xenci.rules.leaks import GRACE
 from xenci.services import tick as rows
-from xenci.services.image_use import CannotUse, build_by_hand, promote_by_hand, rollback_by_hand
-from xenci.services.images import advance_image
+from xenci.services.image_use import CannotUse
 from xenci.services.pool import tick
-from xenci.services.sweep import EVERY
-from xenci.store.images import is_moving
-from xenci.store.tables import ActionRow, ImageRow
+from xenci.store.tables import ActionRow
 
-__all__ = ["make"]
-HOUR = 60 * MINUTE
-
-
-@dataclass(slots=True)
-class Machine(ScriptedNode):
-    """A node whose playbook ends as it is told to; it knows its boots."""
-
-    boots: int = 1
-    wants_reboot: bool = False
-    said: list[str] = field(default_factory=list)
-    written: dict[str, bytes] = field(default_factory=dict)
-
-    def run(self, command: str, *, timeout: timedelta, input: bytes = b"") -> Output:
-        self._answer()
-        self.said.append(command)
-        told = b""
-        if "boot_id" in command:
-            told = f"boot{self.boots}\n{'reboot' if self.wants_reboot else ''}".encode()
-        if command.startswith("tail"):
-            told = b"fatal: no such package"
-        return Output(exit_code=0, stdout=told, stderr=b"")
-
-    def write(self, path: str, data: bytes, *, mode: int = 0o600) -> None:
-        self._answer()
-        self.written[path] = data
-
-
-@dataclass
-class Shop:
-    """The pool's world with machines that images are made on."""
-
-    world: World
-    machine: Machine
-
-    def turn(self, times: int = 1, *, by: timedelta = 5 * SECOND) -> None:
-        """Let the pool and every image go on."""
-        for _ in range(times):
-            self.world.turn(1, by=by)
-            for number in self.moving():
-                advance_image(self.world.ctx, number)
-
-    def keep_snapshots_waiting(self) -> None:
-        """Let no snapshot become whole from now on."""
-        settle = self.world.ca.settle
-
-        def slowly() -> None:
-            waiting = dict(self.world.ca.snapshots)
-            settle()
-            self.world.ca.snapshots = waiting
-
-        self.world.ca.settle = slowly  # type: ignore[method-assign]
-
-    def moving(self) -> list[int]:
-        """Return the images with which something is to be done."""
-        query = select(ImageRow.id).where(is_moving(self.world.ctx.providers)).order_by(ImageRow.id)
-        with self.world.ctx.database.session() as session:
-            return list(session.scalars(query))
-
-    def images(self) -> list[ImageRow]:
-        with self.world.ctx.database.session() as session:
-            return list(session.scalars(select(ImageRow).order_by(ImageRow.id)))
-
-    def states(self) -> list[str]:
-        return [row.state for row in self.images()]
-
-    def build(self, *, promote: bool = False, provider: str = "ca") -> None:
-        with self.world.ctx.database.session() as session:
-            build_by_hand(session, self.settings, "small", self.wish, provider=provider, promote=promote)
-
-    def promote(self, number: int) -> str:
-        with self.world.ctx.database.session() as session:
-            return promote_by_hand(session, session.get_one(ImageRow, number), self.wish)
-
-    def rollback(self) -> str:
-        with self.world.ctx.database.session() as session:
-            (said,) = rollback_by_hand(session, self.settings, "small", self.wish, provider="ca")
-            return said
-
-    def until(self, state: ImageState) -> ImageRow:
-        """Go on until the newest image is in a state."""
-        for _ in range(20):
-            if self.images()[-1].state == state:
-                return self.images()[-1]
-            self.turn()
-        raise AssertionError([(row.state, row.reason) for row in self.images()])
-
-    @property
-    def settings(self) -> Settings:
-        return self.world.ctx.settings
-
-    @property
-    def wish(self) -> Wish:
-        return Wish(who="ann", reason="new nova", at=self.world.at[0])
-
-    def is_still(self) -> bool:
-        """Tell whether nothing is to be done with any image or node."""
-        return not self.moving() and not self.world.rows(*LIVE_STATES)
-
-    def snapshots(self) -> dict[str, Image]:
-        return {image.name: image for image in self.world.ca.snapshots.values()}
-
-
-MakeShop = Callable[..., Shop]
-
-
-@pytest.fixture
-def open_shop(make: MakeWorld, tmp_path: Path) -> MakeShop:
-    def open_it(**label: Any) -> Shop:
-        world = make(**({"min_ready": 0} | label))
-        machine = Machine(tmp_path, ends=dict.fromkeys(map(str, range(1, 20)), 0))
-        world.ctx.hosts._connect = lambda *_: cast(Host, machine)
-        return Shop(world, machine)
-
-    return open_it
+__all__ = ["make", "open_shop"]
 
 
 def sources(shop: Shop) -> list[str | None]:
@@ -294,87 +170,6 @@ def test_a_full_quota_means_wait_and_a_lost_node_means_failed(open_shop: MakeSho
     assert "vanished" in shop.images()[0].reason
 
 
-@pytest.mark.parametrize("call", ["create", "snapshot", "images", "delete_image"])
-def test_a_process_killed_after_any_call_leaves_one_image_and_nothing_else(open_shop: MakeShop, call: str) -> None:
-    shop = open_shop()
-    if call == "delete_image":
-        shop.world.ctx.settings = shop.settings.model_copy(
-            update={"images": shop.settings.images.model_copy(update={"keep": 1})}
-        )
-        shop.build(promote=True)
-        shop.until(ImageState.PROMOTED)
-    cloud = shop.world.ca
-    real, dying = getattr(cloud, call), [True]
-
-    class Killed(BaseException):
-        """The process ends here."""
-
-    def once(*args: Any, **more: Any) -> Any:
-        answer = real(*args, **more)
-        if dying:
-            dying.clear()
-            raise Killed
-        return answer
-
-    setattr(cloud, call, once)
-    shop.build(promote=True)
-    for _ in range(25):
-        try:
-            shop.turn(1)
-        except Killed:
-            continue
-        if not dying and shop.images()[-1].state == ImageState.PROMOTED and not cloud.servers and shop.is_still():
-            break
-    assert not dying, "it was killed once"
-    assert shop.images()[-1].state == ImageState.PROMOTED
-    assert set(shop.snapshots()) == {shop.images()[-1].name}
-    assert cloud.servers == {}
-    assert [row.state for row in shop.world.rows() if row.state != NodeState.DELETED] == []
-
-
-def test_the_sweep_leaves_snapshots_that_a_row_accounts_for_and_takes_others(open_shop: MakeShop) -> None:
-    shop = open_shop()
-    shop.build()
-    shop.until(ImageState.READY)
-    (server,) = [shop.world.ca.put("x", {"xenci_system": "test"})]
-    shop.world.ca.snapshot(server.id, name="forgotten", properties={})
-    shop.world.ca.snapshot(server.id, name="test-small-image-0009", properties={})
-    shop.world.turn(3, by=EVERY + SECOND)
-    shop.world.at[0] += GRACE[Kind.IMAGE]
-    shop.world.turn(2, by=EVERY + SECOND)
-    assert set(shop.snapshots()) == {"test-small-image-0001"}
-
-
-def test_a_snapshot_of_the_same_name_that_an_older_database_knew_is_not_taken_for_the_new_one(
-    open_shop: MakeShop,
-) -> None:
-    shop = open_shop()
-    shop.build()
-    old = shop.until(ImageState.READY)
-    with shop.world.ctx.database.session() as session:
-        session.execute(text("truncate images restart identity cascade"))
-    shop.turn(2)
-    shop.build()
-    row = shop.until(ImageState.READY)
-    assert row.name == old.name
-    assert row.cloud_id != old.cloud_id
-    shop.turn(3, by=EVERY + GRACE[Kind.IMAGE])
-    assert list(shop.world.ca.snapshots) == [row.cloud_id], "and it is swept"
-
-
-def test_a_snapshot_whose_id_is_not_written_down_yet_is_no_leak(open_shop: MakeShop) -> None:
-    shop = open_shop()
-    shop.build()
-    shop.until(ImageState.SNAPSHOTTING)
-    with shop.world.ctx.database.session() as session:
-        row = session.get_one(ImageRow, 1)
-        row.cloud_id = row.asked_at = None
-    shop.world.turn(3, by=EVERY + SECOND)
-    shop.world.at[0] += GRACE[Kind.IMAGE]
-    shop.world.turn(2, by=EVERY + SECOND)
-    assert set(shop.snapshots()) == {"test-small-image-0001"}
-
-
 def test_an_images_node_takes_a_place_of_its_cloud_and_none_of_its_label(open_shop: MakeShop) -> None:
     shop = open_shop(min_ready=1, max_nodes=1)
     shop.machine.ends["1"] = -1
@@ -407,21 +202,6 @@ def test_what_is_under_way_is_nudged_by_tick(open_shop: MakeShop) -> None:
     with shop.world.ctx.database.session() as session:
         waits = text("select count(*) from procrastinate_jobs where task_name = 'image'")
         assert session.execute(waits).scalar() == 1
-
-
-def test_what_a_cloud_has_that_is_not_configured_any_more_keeps_nobody_busy(open_shop: MakeShop) -> None:
-    shop = open_shop()
-    shop.machine.ends["1"] = 2
-    shop.build()
-    while shop.states()[-1] != ImageState.FAILED:
-        shop.turn()
-    with shop.world.ctx.database.session() as session:
-        session.get_one(ImageRow, 1).gone_at = None
-    assert shop.moving() == [1]
-    gone = shop.world.ctx.providers.pop("ca")
-    assert shop.moving() == []
-    shop.world.ctx.providers["ca"] = gone
-    assert shop.moving() == [1], "when it is back, what it has is deleted"
 
 
 def _refused(shop: Shop, call: Callable[[], object]) -> BaseException:

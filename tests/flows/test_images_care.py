@@ -7,7 +7,7 @@ from time import sleep
 import pytest
 from sqlalchemy import text
 
-from tests.flows.test_images import HOUR, MakeShop, Shop, open_shop
+from tests.flows.shop import HOUR, MakeShop, Shop, open_shop
 from tests.unit.pool_world import MINUTE, SECOND, make
 from xenci.errors import Temporary
 from xenci.host.port import HostLost
