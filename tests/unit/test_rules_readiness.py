@@ -2,131 +2,33 @@
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.unit.readiness_samples import (
+    CONTACT,
+    FAILURE_DOMAINS,
+    HOUR,
+    NOW,
+    TEXT,
+    build,
+    change_build,
+    change_report,
+    change_run,
+    found,
+    world,
+)
 from xenci.model.build import ReportState
 from xenci.model.outcome import Fault, Result
 from xenci.rules.criteria import CRITERIA, GROUP_A, GROUP_B
-from xenci.rules.message import BuildLine, MessageFacts, comment
 from xenci.rules.readiness import blockers, count_met, measure
-from xenci.rules.readiness_facts import (
-    BuildFact,
-    BuildsetFact,
-    CommentFact,
-    CriterionState,
-    PatchsetFact,
-    ProviderFact,
-    ReadinessFacts,
-    ReportFact,
-    Status,
-)
+from xenci.rules.readiness_facts import BuildsetFact, PatchsetFact, ReadinessFacts, ReportFact, Status
 from xenci.rules.readiness_state import percent, span
 
-#: a Friday
-NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
-HOUR = timedelta(hours=1)
-CONTACT = "https://wiki.example.org/Xen_Project_CI"
-TEXT = comment(
-    MessageFacts(
-        pipeline="check",
-        builds=(BuildLine(job="j", url="https://x.example.org/b/1", result=Result.SUCCESS, duration=HOUR),),
-        fault=Fault.NONE,
-        contact=CONTACT,
-        buildset_url="https://x.example.org/s/1",
-    )
-)
-FAILURE_DOMAINS = (ProviderFact(name="ca", failure_domain="north"), ProviderFact(name="cb", failure_domain="south"))
 MEASURED = {"B0", "B1", "B2", "B4", "B5", "B6", "B7", "B11", "B12", "B13", "A0", "A2", "A3", "A4"}
-
-
-def report(id: int, *, posted_at: datetime | None, **other: object) -> ReportFact:
-    base = ReportFact(
-        id=id,
-        state=ReportState.POSTED if posted_at else ReportState.PENDING,
-        message=TEXT,
-        vote=1,
-        created_at=posted_at or NOW,
-        posted_at=posted_at,
-    )
-    return replace(base, **other)  # type: ignore[arg-type]
-
-
-def run(id: int, *, asked_at: datetime, took: timedelta = HOUR, **other: object) -> BuildsetFact:
-    base = BuildsetFact(
-        id=id,
-        patchset_id=id,
-        pipeline="check",
-        trigger_key=f"{id},1:check:upload",
-        triggered_at=asked_at,
-        created_at=asked_at,
-        finished_at=asked_at + took,
-        result=Result.SUCCESS,
-        fault=Fault.NONE,
-        report=report(id, posted_at=asked_at + took),
-    )
-    return replace(base, **other)  # type: ignore[arg-type]
-
-
-def world(count: int = 60, **other: object) -> ReadinessFacts:
-    """A good fortnight: so many patch sets, each run, reported and proved, one an hour; and rechecks."""
-    asked = [NOW - timedelta(days=3) - HOUR * i for i in range(count)]
-    rechecks = [CommentFact(id=1000 + i, patchset_id=i, kind="recheck", posted_at=at) for i, at in enumerate(asked)]
-    ours = [CommentFact(id=2000 + i, patchset_id=i, kind="ours", posted_at=at + HOUR) for i, at in enumerate(asked)]
-    base = ReadinessFacts(
-        patchsets=tuple(PatchsetFact(id=i, uploaded_at=at) for i, at in enumerate(asked)),
-        buildsets=tuple(run(i, asked_at=at) for i, at in enumerate(asked)),
-        builds=tuple(build(i, at + HOUR) for i, at in enumerate(asked)),
-        comments=(*rechecks, *ours),
-        providers=FAILURE_DOMAINS,
-        last_success_at=NOW - HOUR,
-        last_report_at=NOW - HOUR,
-        account_name="Xen Project CI",
-        contact=CONTACT,
-    )
-    return replace(base, **other)  # type: ignore[arg-type]
-
-
-def build(id: int, finished_at: datetime, **other: object) -> BuildFact:
-    base = BuildFact(
-        id=id,
-        buildset_id=id,
-        job="xen",
-        attempt=1,
-        provider="ca" if id % 2 else "cb",
-        finished_at=finished_at,
-        result=Result.SUCCESS,
-        evidence=frozenset({"host", "guest"}),
-        offers_xen=True,
-        carried=4,
-        is_merged_with_tip=True,
-    )
-    return replace(base, **other)  # type: ignore[arg-type]
-
-
-def change_run(facts: ReadinessFacts, index: int, **other: object) -> ReadinessFacts:
-    runs = list(facts.buildsets)
-    runs[index] = replace(runs[index], **other)  # type: ignore[arg-type]
-    return replace(facts, buildsets=tuple(runs))
-
-
-def change_build(facts: ReadinessFacts, index: int, **other: object) -> ReadinessFacts:
-    builds = list(facts.builds)
-    builds[index] = replace(builds[index], **other)  # type: ignore[arg-type]
-    return replace(facts, builds=tuple(builds))
-
-
-def change_report(facts: ReadinessFacts, index: int, **other: object) -> ReadinessFacts:
-    before = facts.buildsets[index].report
-    assert before is not None
-    return change_run(facts, index, report=replace(before, **other))  # type: ignore[arg-type]
-
-
-def found(id: str, facts: ReadinessFacts, now: datetime = NOW) -> CriterionState:
-    return next(one for one in measure(facts, now) if one.id == id)
 
 
 def test_every_criterion_is_a_row_in_its_order() -> None:
@@ -264,165 +166,6 @@ def test_a_violation_counts_however_little_data_there_is() -> None:
 def test_the_rows_behind_a_number_can_be_opened() -> None:
     (link,) = found("B5", change_run(world(), 3, report=None)).links
     assert (link.text, link.kind, link.ids) == ("1 without a report", "buildsets", (3,))
-
-
-@pytest.mark.parametrize(
-    ("patchset", "other", "said"),
-    [
-        ({"not_run": "Only documentation files changed."}, None, "1 wanted by no pipeline"),
-        ({"is_superseded": True}, None, "1 superseded before a report"),
-        ({"is_superseded": True}, {"report": None, "was_withdrawn": True}, "1 superseded before a report"),
-        ({}, {"report": None, "result": Result.MERGE_CONFLICT}, "1 MERGE_CONFLICT"),
-        ({}, {"report": None, "result": Result.CARRY_CONFLICT}, "1 CARRY_CONFLICT"),
-        ({}, {"report": None, "result": Result.NOT_APPLICABLE}, "1 NOT_APPLICABLE"),
-    ],
-)
-def test_what_is_not_eligible_is_left_out_by_reason_and_linked(
-    patchset: dict[str, object], other: dict[str, object] | None, said: str
-) -> None:
-    facts = world()
-    facts = replace(facts, patchsets=(replace(facts.patchsets[0], **patchset), *facts.patchsets[1:]))  # type: ignore[arg-type]
-    facts = change_run(facts, 0, **other) if other else replace(facts, buildsets=facts.buildsets[1:])
-    one = found("B1", facts)
-    assert one.status is Status.MET
-    assert one.value == "59 of 59 patch sets, 100 %"
-    assert said in one.why
-    assert [link.text for link in one.links] == [said]
-
-
-def test_a_patch_set_that_still_has_time_is_neither_reported_nor_missing() -> None:
-    facts = world()
-    fresh = PatchsetFact(id=777, uploaded_at=NOW - HOUR)
-    one = found("B1", replace(facts, patchsets=(*facts.patchsets, fresh)))
-    assert (one.status, one.value) == (Status.MET, "60 of 60 patch sets, 100 %")
-    assert one.why == "1 more still have time."
-
-
-def test_a_patch_set_that_nothing_ran_for_is_missing_after_four_hours() -> None:
-    facts = world()
-    old = PatchsetFact(id=777, uploaded_at=NOW - 5 * HOUR)
-    one = found("B1", replace(facts, patchsets=(*facts.patchsets, old)))
-    assert one.status is Status.AT_RISK
-    assert one.links[0].ids == (777,)
-
-
-def test_an_operator_who_stops_a_build_leaves_the_patch_set_without_its_report() -> None:
-    one = found("B1", change_run(world(), 0, report=None, result=Result.ABORTED))
-    assert one.status is Status.AT_RISK
-
-
-def test_what_happened_before_the_window_is_not_counted() -> None:
-    later = NOW + timedelta(days=30)
-    assert found("B1", world(), later).value == "0 of 50 patch sets"
-    assert found("B5", change_run(world(), 3, report=None), later).status is Status.TOO_FEW
-
-
-def test_a_recheck_is_honoured_by_the_run_with_its_key() -> None:
-    facts = world()
-    asked = [replace(c, posted_at=NOW - HOUR, key=f"{c.id}-aaaaaaaa") for c in facts.comments[:10]]
-    runs = [
-        run(500 + i, asked_at=NOW - 2 * HOUR, patchset_id=c.patchset_id, trigger_key=f"1,1:check:recheck:{c.key}")
-        for i, c in enumerate(asked)
-    ]
-    one = found("B7", replace(facts, comments=tuple(asked), buildsets=(*facts.buildsets, *runs)))
-    assert (one.status, one.value) == (Status.MET, "10 of 10 rechecks, 100 %")
-
-
-def test_a_recheck_of_a_moment_ago_is_not_yet_missed() -> None:
-    facts = world()
-    asked = (replace(facts.comments[0], posted_at=NOW - timedelta(minutes=1)),)
-    assert found("B7", replace(facts, comments=asked)).status is Status.TOO_FEW
-
-
-def test_a_recheck_on_a_closed_change_is_not_counted() -> None:
-    facts = world()
-    asked = (replace(facts.comments[0], posted_at=NOW - HOUR, is_eligible=False),)
-    assert found("B7", replace(facts, comments=asked)).value == "0 of 10 rechecks"
-
-
-def test_a_recheck_of_a_change_that_no_pipeline_wants_is_not_counted() -> None:
-    facts = world()
-    asked = (replace(facts.comments[0], posted_at=NOW - HOUR, is_wanted=False),)
-    facts = replace(facts, comments=asked, patchsets=(), buildsets=())
-    assert found("B7", facts).value == "0 of 10 rechecks"
-
-
-def test_comments_on_our_own_lasting_faults_are_counted_apart() -> None:
-    facts = change_report(change_run(world(), 3, fault=Fault.INFRA, result=Result.RETRY_LIMIT), 3, vote=None)
-    one = found("B12", facts)
-    assert one.status is Status.MET
-    assert one.why == "1 told of a lasting fault of our own, without a vote; 0 endings were not told."
-
-
-def test_a_report_of_our_own_fault_needs_no_evidence() -> None:
-    facts = change_run(change_build(world(), 3, evidence=frozenset()), 3, result=Result.RETRY_LIMIT)
-    assert found("B4", facts).value == "59 of 59 reports, 100 %"
-
-
-def test_the_last_attempt_is_what_must_be_proved() -> None:
-    facts = world()
-    lost = build(900, NOW - HOUR, buildset_id=3, attempt=1, evidence=frozenset(), result=Result.FAILURE)
-    facts = change_build(replace(facts, builds=(*facts.builds, lost)), 3, attempt=2)
-    assert found("B4", facts).status is Status.MET
-
-
-def test_the_driver_that_a_series_brings_back_is_said() -> None:
-    assert found("B0", world()).why.startswith(
-        "60 of them by a carried series: upstream has no Xen driver since 23.0.0. "
-    )
-
-
-def test_the_driver_is_said_to_be_seen_by_a_guest_of_the_builds_own() -> None:
-    one = found("B0", world())
-    assert one.value == "60 of 60 builds whose own guest was seen on Xen, 100 %"
-    assert one.why.endswith("A build without one is not counted, so a tree without the driver only makes them fewer.")
-
-
-def test_two_clouds_on_one_machine_are_one_place_and_the_lab_says_so() -> None:
-    shared = tuple(replace(provider, failure_domain="this-machine") for provider in FAILURE_DOMAINS)
-    one = found("A3", world(providers=shared, is_lab=True))
-    assert one.status is Status.NOT_MET
-    assert one.why == (
-        "ca and cb share one failure domain, this-machine: what ends one ends all. "
-        "They run on one machine, as this is a lab."
-    )
-
-
-def test_one_provider_is_one_place() -> None:
-    assert found("A3", world(providers=FAILURE_DOMAINS[:1])).why == "ca is the only provider."
-    assert found("A3", world(providers=())).status is Status.NOT_MET
-
-
-def test_two_places_are_at_risk_until_a_drill_was_made() -> None:
-    one = found("A3", world())
-    assert one.status is Status.AT_RISK
-    assert one.value == "2 failure domains; 50.0 % of 60 builds in north"
-
-
-def test_a_place_that_carries_too_little_is_named() -> None:
-    facts = world()
-    builds = tuple(replace(b, provider="ca" if b.id < 5 else "cb") for b in facts.builds)
-    one = found("A3", replace(facts, builds=builds))
-    assert (one.status, one.why) == (Status.NOT_MET, "north carries too little.")
-    idle = tuple(replace(b, provider="cb") for b in facts.builds)
-    assert found("A3", replace(facts, builds=idle)).value == "2 failure domains; 0 % of 60 builds in north"
-
-
-def test_a_young_installation_without_a_success_has_too_little_data() -> None:
-    young = world(last_success_at=None)
-    assert found("B13", young).status is Status.TOO_FEW
-    assert found("B13", young, NOW + timedelta(days=20)).status is Status.NOT_MET
-
-
-def test_a_weekend_without_reports_is_no_risk() -> None:
-    """The run waits from Friday noon; on Monday morning a working day has not passed."""
-    facts = replace(world(0), buildsets=(run(1, asked_at=NOW, report=None, finished_at=None, result=None),))
-    assert found("B13", facts, NOW + timedelta(days=2, hours=20)).status is Status.MET
-    assert found("B13", facts, NOW + timedelta(days=3, hours=13)).status is Status.AT_RISK
-
-
-def test_a_quiet_project_is_no_risk() -> None:
-    assert found("B13", world(0), NOW + timedelta(days=10)).status is Status.MET
 
 
 def test_group_a_begins_with_all_of_b() -> None:
