@@ -1,91 +1,30 @@
-"""What starts a run and what does not: by table, on a recorded stream, and the keys that make it happen once."""
+"""What starts a run of what is heard, and what does not: by table, and on a recorded stream."""
 
 import json
-from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
-from xenci.config.models import Gerrit, GerritSsh, Pipeline, Trigger
-from xenci.model.build import Mode, TriggerKind
+from tests.unit.trigger_samples import (
+    CHECK,
+    GERRIT,
+    ME,
+    NOON,
+    comment,
+    heard,
+    keys,
+    look,
+    of,
+    patchset,
+    reason,
+    upload_run,
+)
+from xenci.model.build import TriggerKind
 from xenci.model.change import Account, Message, Patchset
-from xenci.rules.trigger import Decision, Heard, Ignore, KnownRun, Run, Seen, decide, reconcile
+from xenci.rules.trigger import Heard, Ignore, Run, Seen, decide
 
 STREAM = Path(__file__).parents[1] / "data" / "gerrit" / "lab-gerrit-3.9.4-stream.jsonl"
-NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
-ME = Account(username="xen-project-ci", name="Xen Project CI")
-DEV = Account(username="dev", name="A Developer")
-GERRIT = Gerrit(
-    url="http://127.0.0.1:8080/",
-    ssh=GerritSsh(host="127.0.0.1", user="xen-project-ci", key_file=Path("key"), host_key="ssh-ed25519 AAAA"),
-    user="xen-project-ci",
-)
-CHECK = Pipeline(
-    name="check",
-    mode=Mode.VOTE,
-    trigger=Trigger(
-        projects=("openstack/nova",),
-        branches=("master", r"stable/2025\.1"),
-        irrelevant_files=(r"^doc/.*$", r"^.*\.rst$"),
-    ),
-    jobs=("tempest",),
-)
-SANDBOX = Pipeline(
-    name="sandbox", mode=Mode.COMMENT, trigger=Trigger(projects=("opendev/.*",), wip=True), jobs=("tempest",)
-)
-PATCHSET = Patchset(
-    project="openstack/nova",
-    branch="stable/2025.1",
-    change=61,
-    number=3,
-    key="I18d7",
-    subject="libvirt: a change",
-    sha="3188db",
-    ref="refs/changes/61/61/3",
-    owner=DEV,
-    uploaded_at=NOON,
-    files=("nova/virt/libvirt/driver.py", "doc/source/index.rst"),
-)
-
-
-def patchset(**other: object) -> Patchset:
-    return replace(PATCHSET, **other)  # type: ignore[arg-type]
-
-
-def comment(text: str = "Patch Set 3:\n\nrecheck", **other: object) -> Message:
-    base = Message(id="", author=DEV, patchset=3, text=text, posted_at=NOON + timedelta(hours=1))
-    return replace(base, **other)  # type: ignore[arg-type]
-
-
-def heard(type: str, patchset: Patchset | None = PATCHSET, message: Message | None = None) -> Heard:
-    return Heard(type=type, patchset=patchset, message=message, at=NOON + timedelta(hours=2))
-
-
-def upload_run(**other: object) -> KnownRun:
-    base = KnownRun(patchset=3, pipeline="check", key="61,3:check:upload", created_at=NOON + timedelta(seconds=9))
-    return replace(base, **other)  # type: ignore[arg-type]
-
-
-def keys(decision: Decision) -> list[str]:
-    assert not isinstance(decision, Ignore), decision.reason
-    return [run.key for run in decision]
-
-
-def reason(decision: Decision) -> str:
-    assert isinstance(decision, Ignore)
-    return decision.reason
-
-
-def of(event: Heard, known: Sequence[KnownRun] = ()) -> Decision:
-    return decide(event, [CHECK, SANDBOX], ME, GERRIT, known)
-
-
-def look(seen: Seen, known: Sequence[KnownRun] = ()) -> Decision:
-    return reconcile(seen, [CHECK, SANDBOX], ME, GERRIT, known)
 
 
 @pytest.mark.parametrize("type", ["patchset-created", "change-restored", "wip-state-changed", "private-state-changed"])
@@ -204,88 +143,6 @@ def test_a_recheck_of_documentation_is_not_run() -> None:
 
 def test_a_person_whose_name_only_contains_the_letters_is_no_ci() -> None:
     assert keys(of(heard("comment-added", message=comment(author=Account(username="luci", name="Lucia CIani")))))
-
-
-def test_a_look_finds_the_run_that_a_patch_set_lacks() -> None:
-    assert keys(look(Seen(patchset=PATCHSET))) == ["61,3:check:upload"]
-
-
-def test_a_look_at_a_change_with_all_its_runs_starts_nothing() -> None:
-    assert reason(look(Seen(patchset=PATCHSET), [upload_run()])) == "Every run that 61,3 asks for exists."
-
-
-def test_the_run_of_an_older_patch_set_does_not_count() -> None:
-    older = upload_run(patchset=2, key="61,2:check:upload")
-    assert keys(look(Seen(patchset=PATCHSET), [older])) == ["61,3:check:upload"]
-
-
-def test_a_look_finds_a_recheck_that_was_not_heard() -> None:
-    (key,) = keys(look(Seen(patchset=PATCHSET, messages=(comment(),)), [upload_run()]))
-    assert key.startswith("61,3:check:recheck:")
-
-
-def test_of_several_rechecks_that_were_not_heard_the_last_is_run() -> None:
-    first, last = comment(), comment(posted_at=NOON + timedelta(hours=3))
-    seen = look(Seen(patchset=PATCHSET, messages=(last, first)), [upload_run()])
-    assert not isinstance(seen, Ignore)
-    assert [run.triggered_at for run in seen] == [last.posted_at]
-
-
-def test_a_recheck_older_than_the_newest_run_was_answered_by_it() -> None:
-    run = upload_run(created_at=NOON + timedelta(hours=2))
-    assert isinstance(look(Seen(patchset=PATCHSET, messages=(comment(),)), [run]), Ignore)
-
-
-def test_a_recheck_of_the_second_in_which_the_run_began_is_run_as_it_may_have_come_after() -> None:
-    run = upload_run(created_at=comment().posted_at + timedelta(milliseconds=600))
-    (key,) = keys(look(Seen(patchset=PATCHSET, messages=(comment(),)), [run]))
-    assert key.startswith("61,3:check:recheck:")
-
-
-def test_a_patch_set_without_a_run_and_with_rechecks_is_run_once() -> None:
-    assert keys(look(Seen(patchset=PATCHSET, messages=(comment(), comment())))) == ["61,3:check:upload"]
-
-
-@given(
-    lag=st.integers(0, 30),
-    words=st.sampled_from(["recheck", "xen: recheck", "Recheck  the cloud was full"]),
-    fraction=st.integers(0, 999_999),
-)
-def test_a_recheck_that_was_heard_is_not_run_again_by_a_look(lag: int, words: str, fraction: int) -> None:
-    written = NOON + timedelta(hours=1, microseconds=fraction)
-    in_stream = comment(f"Patch Set 3:\n\n{words}", posted_at=written.replace(microsecond=0) + timedelta(seconds=lag))
-    by_rest = comment(
-        "Patch Set 3:\n\n(1 comment)", comments=(words,), posted_at=written, author=Account(name="A Developer")
-    )
-    (key,) = keys(of(heard("comment-added", message=in_stream), [upload_run()]))
-    run = KnownRun(patchset=3, pipeline="check", key=key, created_at=written - timedelta(seconds=5))
-    assert isinstance(look(Seen(patchset=PATCHSET, messages=(by_rest,)), [upload_run(), run]), Ignore)
-    assert keys(of(heard("comment-added", message=by_rest), [upload_run(), run])) == [key]
-
-
-def test_a_change_that_was_withdrawn_and_came_back_is_run_under_another_key_by_both_ways() -> None:
-    withdrawn = upload_run(was_withdrawn=True)
-    assert keys(of(heard("change-restored"), [withdrawn])) == ["61,3:check:recheck:restored-1"]
-    assert keys(look(Seen(patchset=PATCHSET), [withdrawn])) == ["61,3:check:recheck:restored-1"]
-
-
-def test_a_change_that_came_back_is_run_though_an_older_run_of_it_ended_in_silence() -> None:
-    """It conflicted, was run on the tip that moved, and was abandoned meanwhile: nobody has heard of it."""
-    runs = [upload_run(was_silent=True), upload_run(key="61,3:check:tip:abc", was_withdrawn=True, was_silent=True)]
-    assert keys(look(Seen(patchset=PATCHSET), runs)) == ["61,3:check:recheck:restored-2"]
-    assert keys(of(heard("change-restored"), runs)) == ["61,3:check:recheck:restored-2"]
-    told = [upload_run(), *runs[1:]]
-    assert isinstance(look(Seen(patchset=PATCHSET), told), Ignore), "a verdict was given before"
-    assert isinstance(look(Seen(patchset=PATCHSET), runs[:1]), Ignore), "it conflicts still"
-
-
-def test_a_look_dates_a_patch_set_from_when_it_became_ready() -> None:
-    ready = comment(
-        "Set Ready For Review", tag="autogenerated:gerrit:setReadyForReview", posted_at=NOON + timedelta(days=5)
-    )
-    seen = look(Seen(patchset=PATCHSET, messages=(ready,)))
-    assert not isinstance(seen, Ignore)
-    assert seen[0].triggered_at == NOON + timedelta(days=5)
 
 
 def _account(raw: dict[str, str]) -> Account:
