@@ -2,71 +2,28 @@
 
 import json
 from collections import Counter
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+from tests.unit.simulated import BOOT, RUN, comment, endings, event, world
 from xenci.cli.main import app
 from xenci.config.load import load
 from xenci.model.node import NodeState
 from xenci.simulate.compare import compare
-from xenci.simulate.engine import CannotSimulate, Outcome, World, simulate
+from xenci.simulate.engine import Outcome, World, simulate
 from xenci.simulate.figures import figures
 from xenci.simulate.installation import Installation, Scenario, assumed, of_settings
-from xenci.simulate.lengths import Length, WrongLength
 from xenci.simulate.runs import Ending
-from xenci.simulate.stream import NoTraffic, read
+from xenci.simulate.stream import read
 from xenci.simulate.traffic import BEGINS, Assumptions, generate
 
-RECORDED = Path(__file__).parents[1] / "data" / "gerrit" / "lab-gerrit-3.9.4-stream.jsonl"
 CONFIG = Path(__file__).parents[2] / "configs" / "opendev.yaml"
-BOOT, RUN = Length(mean=timedelta(minutes=10)), Length(mean=timedelta(minutes=60))
-
-
-def event(minute: float, kind: str = "patchset-created", *, change: int = 1, patchset: int = 1, **more: Any) -> bytes:
-    """A line of the stream, so many minutes after the begin."""
-    at = int((BEGINS + timedelta(minutes=minute)).timestamp())
-    raw = {
-        "type": kind,
-        "change": {
-            "project": "openstack/nova",
-            "branch": "master",
-            "id": f"I{change}",
-            "number": change,
-            "status": more.pop("status", "NEW"),
-        },
-        "patchSet": {
-            "number": patchset,
-            "revision": f"{change:020x}{patchset:020x}",
-            "ref": f"refs/changes/{change % 100:02d}/{change}/{patchset}",
-            "createdOn": at,
-            "kind": more.pop("of_kind", "REWORK"),
-            "files": [{"file": name} for name in more.pop("files", ["nova/compute/api.py"])],
-        },
-        "eventCreatedOn": at,
-        **more,
-    }
-    return json.dumps(raw).encode()
-
-
-def comment(minute: float, text: str, by: str = "dana", **more: Any) -> bytes:
-    return event(minute, "comment-added", comment=f"Patch Set 1:\n\n{text}", author={"username": by}, **more)
-
-
-def world(*lines: bytes, there: Installation | None = None, **scenario: Any) -> Outcome:
-    """What becomes of some lines, with launches of 10 and builds of 60 minutes that never fail."""
-    plan: dict[str, Any] = {"nodes": 4, "boot": BOOT, "run": RUN, "failures": 0.0} | scenario
-    return simulate(read(lines).events, there or assumed(min_ready=1), Scenario(**plan))
-
-
-def endings(outcome: Outcome) -> list[str]:
-    return [str(one.ending) for one in outcome.buildsets]
 
 
 def took(outcome: Outcome) -> list[float]:
@@ -222,63 +179,6 @@ def test_whatever_comes_no_rule_is_broken_and_everybody_is_answered_or_supersede
     assert all(one.ending is not None for one in superseded)
     reported = [one for one in outcome.buildsets if one.ending is Ending.REPORTED]
     assert all(build.ended_at == one.ended_at for one in reported for build in one.builds)
-
-
-def test_the_same_seed_is_the_same_week_and_the_same_world() -> None:
-    assert list(generate(Assumptions(seed=7))) == list(generate(Assumptions(seed=7)))
-    assert list(generate(Assumptions(seed=7))) != list(generate(Assumptions(seed=8)))
-    traffic = read(generate(Assumptions(seed=7, days=1)))
-    runs = [figures(simulate(traffic.events, assumed(), Scenario(nodes=3)), {}) for _ in range(2)]
-    assert runs[0] == runs[1]
-    assert runs[0] != figures(simulate(traffic.events, assumed(), Scenario(nodes=3, seed=2)), {})
-
-
-def test_a_generated_stream_states_its_assumptions_first_and_keeps_to_them() -> None:
-    assumptions = Assumptions(seed=4, days=14)
-    first, *events = list(generate(assumptions))
-    told = json.loads(first)
-    assert told["note"].startswith("synthetic traffic: every rate is an assumption")
-    assert {key: told[key] for key in asdict(assumptions)} == asdict(assumptions)
-    at = [json.loads(line)["eventCreatedOn"] for line in events]
-    assert at == sorted(at)
-    traffic = read([first, *events])
-    assert traffic.assumptions["seed"] == 4
-    assert (traffic.left_out, traffic.without_files) == (0, 0)
-    kinds = Counter(event.type for event in traffic.events)
-    rechecks = kinds["comment-added"] - kinds["patchset-created"]
-    assert rechecks / kinds["patchset-created"] == pytest.approx(0.25, rel=0.3)
-
-
-def test_a_recorded_stream_is_read_and_says_what_it_does_not_tell() -> None:
-    traffic = read(RECORDED.read_bytes().splitlines())
-    assert traffic.assumptions == {}
-    assert traffic.without_files > 0
-    assert traffic.left_out > 0
-    outcome = simulate(traffic.events, assumed(), Scenario(nodes=2))
-    assert set(endings(outcome)) <= {"reported", "withdrawn", "copied"}
-
-
-@pytest.mark.parametrize(
-    ("text", "mean", "spread"),
-    [("12m", 12, 0), ("75m±20", 75, 20), ("75m+-20", 75, 20), ("1h ± 10m", 60, 10), ("1.5h", 90, 0)],
-)
-def test_lengths_are_read(text: str, mean: int, spread: int) -> None:
-    assert Length.parse(text) == Length(mean=timedelta(minutes=mean), spread=timedelta(minutes=spread))
-
-
-@pytest.mark.parametrize("text", ["", "12", "12m±", "10m±11", "-3m", "ten minutes"])
-def test_what_is_no_length_is_told(text: str) -> None:
-    with pytest.raises(WrongLength):
-        Length.parse(text)
-
-
-def test_worlds_that_would_never_end_are_refused() -> None:
-    with pytest.raises(CannotSimulate):
-        world(event(0), failures=0.95)
-    with pytest.raises(CannotSimulate):
-        world(event(0), there=assumed(quotas=(0, 0)))
-    with pytest.raises(NoTraffic):
-        read([b"{}", b"no json"])
 
 
 def test_the_command_line_simulates_what_it_generated(tmp_path: Path) -> None:
