@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
+from tests.browser.conftest import World
+
 #: elements that stand apart from the text before them
 _BLOCKS = frozenset(
     {"dt", "dd", "td", "th", "li", "p", "h1", "h2", "h3", "h4", "pre", "section", "option", "small", "br"}
@@ -56,3 +58,9 @@ class Page(HTMLParser):
     def words(self) -> str:
         """The text with single spaces."""
         return " ".join(self.text.split())
+
+
+def read(world: World, path: str, status: int = 200) -> Page:
+    answer = world.client.get(path)
+    assert answer.status_code == status, (path, answer.status_code)
+    return Page(answer.text)

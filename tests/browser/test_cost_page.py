@@ -4,8 +4,7 @@ from fastapi.testclient import TestClient
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests.browser.conftest import World
-from tests.browser.reading import Page
-from tests.browser.test_pages import read
+from tests.browser.reading import Page, read
 from xenci.clock import now
 from xenci.config.models import Settings
 from xenci.dashboard.app import create_app
