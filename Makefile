@@ -13,6 +13,8 @@ WORKERS := $(shell nproc)
 MEMORY := $(shell [ -w /dev/shm ] && [ $$(df --output=avail /dev/shm | tail -1) -gt 2000000 ] && echo /dev/shm || echo /tmp)
 FAST_RUN = env XENCI_TEST_PINNED=1 PYTEST_DEBUG_TEMPROOT=$(MEMORY) $(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal --ignore=tests/lab \
 	-o tmp_path_retention_policy=failed -o tmp_path_retention_count=1 -m "$(FAST)"
+# where the tests' labs are; a killed run leaves its processes there
+TEST_LABS := $(or $(XENCI_TEST_LAB_DIR),/var/tmp/xenci-test-lab)
 export MALLOC_ARENA_MAX := 2
 # compiled modules are kept: without, each of the tests' workers compiles all of them anew, a second for each
 export PYTHONDONTWRITEBYTECODE :=
@@ -45,8 +47,10 @@ check: $(VENV)/made $(VENV)/tests ## ruff, mypy, import contracts, fast tests
 bench: $(VENV)/made $(VENV)/tests system-lab ## measure what is ours, as ratios in one run
 	@$(SUDO) $(BIN)/python -m tests.bench
 
-clean: ## end the lab and remove what was made in this folder (the cache stays)
+clean: ## end the lab, and those of tests, and remove what was made in this folder (the cache stays)
 	@[ ! -x $(BIN)/xenci ] || $(SUDO) $(BIN)/xenci lab down
+	@for lab in $(wildcard $(TEST_LABS)*); do [ ! -x $(BIN)/xenci ] || $(SUDO) env XENCI_LAB_DIR=$$lab $(BIN)/xenci lab down; done
+	$(SUDO) rm -rf $(TEST_LABS)*
 	$(SUDO) rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
 
 # Debian packages that a program of ours needs; asked for only if one is missing.

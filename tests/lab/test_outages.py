@@ -34,7 +34,7 @@ from xenci.store.tables import BuildsetRow, ChangeRow, PatchsetRow
 
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(900)]
 
-FOLDER = Path("/var/tmp/xenci-test-outages")
+FOLDER = Path("/var/tmp/xenci-test-lab-outages")
 PORT = 18000
 #: uploads, and rechecks of changes that were told before
 UPLOADS, RECHECKS = 40, 20

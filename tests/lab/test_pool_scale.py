@@ -27,6 +27,7 @@ from tests.lab.pooling import (
     give_up_all,
     left,
     pool_settings,
+    reopen,
     replace_clock,
     want,
 )
@@ -136,6 +137,21 @@ def set_quota(paths: LabPaths, cloud: str, servers: int) -> None:
     admin.compute.update_quota_set(admin.identity.find_project("demo", ignore_missing=False), instances=servers)
 
 
+@contextmanager
+def another_network(paths: LabPaths, name: str) -> Iterator[None]:
+    """Give the tenants of both clouds a second network for as long as the block runs."""
+    made = []
+    try:
+        for cloud in CLOUDS:
+            tenant = connection(paths.clouds_yaml, f"{cloud}-demo").network
+            made.append((tenant, tenant.create_network(name=name)))
+            tenant.create_subnet(network_id=made[-1][1].id, ip_version=4, cidr="192.0.2.0/24", is_dhcp_enabled=False)
+        yield
+    finally:
+        for tenant, network in made:
+            tenant.delete_network(network)
+
+
 def failed(ctx: Context) -> list[NodeRow]:
     return [row for row in rows(ctx) if row.failure]
 
@@ -164,6 +180,28 @@ def test_many_servers_at_once_on_each_cloud_take_one_list_in_five_seconds(make: 
     ctx.public_key = OTHER_KEY
     replace_clock(ctx, 60)
     turn_until(ctx, lambda: not any(left(fake).values()))
+
+
+def test_a_server_has_a_port_on_each_network_and_is_reached_by_the_first(make: Make, fake: LabPaths) -> None:
+    ctx = make(min_ready=2, max_nodes=2)
+    # a name that an alphabet puts before the first one's
+    name = "another"
+    providers = tuple(one.model_copy(update={"more_networks": (name,)}) for one in ctx.settings.providers)
+    ctx.settings = ctx.settings.model_copy(update={"providers": providers})
+    reopen(ctx)
+    with another_network(fake, name):
+        turn_until(ctx, lambda: active(ctx).total() == 2)
+        assert active(ctx) == dict.fromkeys(CLOUDS, 1)
+        for row in rows(ctx):
+            tenant = connection(fake.clouds_yaml, f"{row.provider}-demo")
+            addresses = tenant.compute.get_server(row.server_id).addresses
+            assert addresses.keys() == {"lab", name}
+            assert addresses[name][0]["addr"].startswith("192.0.2.")
+            assert [one["addr"] for one in addresses["lab"]] == [row.address]
+            assert len(list(tenant.network.ports(device_id=row.server_id))) == 2
+        give_up_all(ctx)
+        # no port is left that would keep the network
+        assert not [port for ports in left(fake).values() for port in ports if port.startswith("port ")]
 
 
 def test_a_quota_that_fills_between_two_looks_means_wait(make: Make, fake: LabPaths) -> None:

@@ -14,7 +14,7 @@ from xenci.gerrit.trees import CarryConflict, MergeConflict, Mirrors, Prepared
 AT = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def first(tmp_path_factory: pytest.TempPathFactory) -> Upstream:
     return Upstream(tmp_path_factory.mktemp("first") / "upstream")
 

@@ -23,7 +23,7 @@ _STILL = {NodeState.READY, NodeState.IN_USE, NodeState.HOLD}
 #: an alarm about a step that was not seen for so long is about nothing any more: its row moved on, or is gone
 _PASSED = timedelta(minutes=5)
 #: the heart of whole looks, and how often one is taken though nothing is under way
-_LOOK, _QUIET = "look", timedelta(seconds=8)
+_LOOK, _QUIET = "look", timedelta(seconds=10)
 #: an event that nobody has answered for so long is looked at again
 _UNANSWERED = timedelta(seconds=10)
 
