@@ -24,12 +24,12 @@ def looks(world: World) -> bool:
     return world.nudges("pool") == [0]
 
 
-def test_where_nothing_is_under_way_every_third_tick_is_a_whole_look(world: World) -> None:
+def test_where_nothing_is_under_way_every_fourth_tick_is_a_whole_look(world: World) -> None:
     seen = []
-    for _ in range(7):
+    for _ in range(8):
         seen.append(looks(world))
         world.later(seconds=3)
-    assert seen == [True, False, False, True, False, False, True]
+    assert seen == [True, False, False, False, True, False, False, False]
 
 
 def test_a_clock_that_was_set_back_does_not_keep_it_from_looking(world: World) -> None:
