@@ -197,6 +197,25 @@ class NetworkedContract(ProviderContract):
         cloud.floating.delete(made.id)
         cloud.wait(lambda: not [key for key in held(cloud.floating) if key[0] is Kind.FLOATING_IP])
 
+    def test_an_image_is_made_of_a_server_once_and_a_server_of_the_image(self, cloud: Networked) -> None:
+        made = cloud.create(self.NAMES[0])
+        cloud.wait(lambda: cloud.listed(self.NAMES[0])[0].status == "ACTIVE")
+        image = cloud.provider.snapshot(made.id, name="contract-snapshot", properties={"xenci_label": "small"})
+        assert cloud.provider.snapshot(made.id, name=image.name, properties={"xenci_label": "small"}).id == image.id
+        cloud.wait(lambda: [one.status for one in cloud.provider.images()] == ["active"])
+        (active,) = cloud.provider.images()
+        assert (active.id, active.name) == (image.id, "contract-snapshot")
+        assert active.properties.items() >= {"xenci_label": "small", SYSTEM_KEY: cloud.system}.items()
+        assert not cloud.other.images()
+        with pytest.raises(ServerMissing):
+            cloud.provider.snapshot("00000000-0000-0000-0000-000000000000", name="none", properties={})
+        cloud.create(self.NAMES[1], image=image.name)
+        cloud.wait(lambda: cloud.listed(self.NAMES[1])[0].status == "ACTIVE")
+        assert (Kind.IMAGE, image.id) in held(cloud.provider)
+        for _ in range(2):
+            cloud.provider.delete_image(image.id)
+        cloud.wait(lambda: not cloud.provider.images())
+
     def test_what_is_left_of_a_server_is_told_and_can_be_deleted(self, cloud: Networked) -> None:
         made = cloud.create(self.NAMES[0], by=cloud.floating)
         cloud.wait(lambda: cloud.listed(self.NAMES[0])[0].status == "ACTIVE")

@@ -10,42 +10,43 @@ root=${XENCI_ROOT:-}
 rm -rf "$out" "$out.cut"; mkdir -p "$out" || exit 1
 : > "$out.cut"
 
-plain() {   # a name of characters that are allowed, no part of it beginning with a dot
+# Each command costs an emulated machine much of a tenth of a second, so what the shell can do itself, it does.
+plain() {   # plain NAME: sets $plain, of characters that are allowed, no part of it beginning with a dot
     case $1 in
-        *[!A-Za-z0-9_.@=,:+~/-]* | .* | */.*) printf %s "$1" | sed 's/[^A-Za-z0-9_.@=,:+~/-]/_/g; s/^\./_/; s/\/\./\/_/g';;
-        *) printf %s "$1";;
+        *[!A-Za-z0-9_.@=,:+~/-]* | .* | */.*) plain=$(printf %s "$1" | sed 's/[^A-Za-z0-9_.@=,:+~/-]/_/g; s/^\./_/; s/\/\./\/_/g');;
+        *) plain=$1;;
     esac
 }
-room() {    # room NAME: the path for a file, its folder made
-    case $1 in */*) mkdir -p "$out/${1%/*}";; esac
-    printf %s "$out/$1"
+room() {    # room NAME: sets $to, the path for a file, its folder made
+    to=$out/$1
+    [ -d "${to%/*}" ] || mkdir -p "${to%/*}"
 }
-keep() {    # keep NAME PATH: a file; one that is not there is left out
+keep() {    # keep NAME PATH [SIZE]: a file; one that is not there is left out
     [ -f "$2" ] || return 0
-    name=$(plain "$1"); to=$(room "$name")
-    size=$(stat -L -c %s "$2") || return 0
+    size=${3:-$(stat -L -c %s "$2")} || return 0
+    plain "$1"; room "$plain"
     if [ "$size" -gt "$limit" ]; then
         { echo "[$((size - limit)) bytes before this line were left out]"; tail -c "$limit" "$2"; } > "$to"
-        echo "$name" >> "$out.cut"
+        echo "$plain" >> "$out.cut"
     else
         cat "$2" > "$to"
     fi
 }
 keep_all() {    # keep_all NAME FOLDER: its files, and those of its folders, at most 300 and three levels deep
     [ -d "$2" ] || return 0
-    (cd "$2" && find . -maxdepth 3 -type f ! -size 0 | sort | head -n 300) | while IFS= read -r file; do
-        keep "$1/${file#./}" "$2/$file"
+    find "$2/" -maxdepth 3 -type f ! -size 0 -printf '%s %P\n' | sort -k 2 | head -n 300 | while IFS= read -r found; do
+        keep "$1/${found#* }" "$2/${found#* }" "${found%% *}"
     done
 }
 said() {    # said NAME COMMAND..: what a command says, its errors too
-    name=$1; shift
-    command -v "$1" > /dev/null || return 0
-    to=$(room "$name")
+    command -v "$2" > /dev/null || return 0
+    room "$1"; shift
     timeout 60 "$@" 2>&1 | head -c "$limit" > "$to"
 }
 conf() {    # conf NAME PATH: a configuration file without what opens a door
     [ -f "$2" ] || return 0
-    mask < "$2" > "$(room "$1")"
+    room "$1"
+    mask < "$2" > "$to"
 }
 mask() {
     sed -E -e '/[=:][[:space:]]*([Tt]rue|[Ff]alse)[[:space:]]*$/b' \
@@ -83,8 +84,9 @@ conf conf/tempest.conf "$root/opt/tempest/etc/tempest.conf"
 # what it all is, and how the machine is
 said versions/packages.txt dpkg-query -W -f '${Package} ${Version} ${Architecture}\n' 'xen*' 'libxen*' 'libvirt*' 'qemu*' 'linux-image*' 'python3' 'seabios' 'ovmf'
 said versions/kernel.txt uname -a
+room versions/python.txt
 for info in "$root"/opt/cloud/venv/lib/python3*/site-packages/*.dist-info; do [ -d "$info" ] && echo "${info##*/}"; done |
-    sed 's/\.dist-info$//; s/-\([^-]*\)$/==\1/' > "$(room versions/python.txt)"
+    sed 's/\.dist-info$//; s/-\([^-]*\)$/==\1/' > "$to"
 [ ! -d "$root/opt/stack/nova/.git" ] || said versions/nova-tree.txt git -C "$root/opt/stack/nova" log -n 20 --format='%H %cI %s'
 said system/journal.txt journalctl --no-pager -b -n 5000
 said system/dmesg.txt dmesg
@@ -100,7 +102,7 @@ for more in "$@"; do
     esac
 done
 
-(cd "$out" && find . -type f -printf '%s %P\n' | sort -k 2) | while read -r size name; do
-    if grep -qxF "$name" "$out.cut"; then echo "$size cut $name"; else echo "$size - $name"; fi
-done > "$out.manifest"
+find "$out" -type f -printf '%s %P\n' | sort -k 2 | awk -v cut="$out.cut" '
+    BEGIN { while ((getline name < cut) > 0) is_cut[name] }
+    { name = substr($0, index($0, " ") + 1); print $1, (name in is_cut) ? "cut" : "-", name }' > "$out.manifest"
 rm -f "$out.cut"; mv "$out.manifest" "$out/manifest.txt"; cat "$out/manifest.txt"

@@ -19,7 +19,7 @@ from xenci.lab import clouds, demo, push, settings
 from xenci.lab.gerrit import review
 from xenci.lab.gerrit.seed import TEMPEST, TEMPEST_BRANCH
 from xenci.lab.paths import LabPaths
-from xenci.store.tables import BuildRow, BuildsetRow, TestRow
+from xenci.store.tables import BuildRow, TestRow
 
 #: longest wait for the first story's half on a machine that is busy with other things, seconds
 PATIENCE = 2400
@@ -192,51 +192,47 @@ def test_nova_that_does_not_start_is_the_changes_fault_as_the_tip_starts(short: 
     assert build.proof is not None
     assert build.proof["tried_first"]["commit"] == build.proof["tried_again"]["commit"] == build.tree_sha
     assert {evidence.content.get("run") for evidence in build.evidence if evidence.kind == "guest"} == {"tip"}
+    assert "SyntaxError" in _text(short, build.uuid, "console/nova-first.log")
     assert short.vote(broken) == -1
     assert len(short.said(broken)) == 1
 
 
-def test_recheck_runs_again_and_a_server_deleted_behind_our_back_costs_an_attempt_and_no_vote(
-    lab: LabPaths, short: Running, broken: int
-) -> None:
+def test_a_node_that_runs_another_tree_never_votes(lab: LabPaths, short: Running, broken: int) -> None:
+    """A `nova/` left in site-packages wins over the tree: even what does not compile would pass there."""
+    nodes = short.wait_for("ready nodes", lambda: short.nodes("ready"), seconds=600)
+    for node in nodes:
+        _shadow_nova(lab, node.address or "", node.host_key or "")
+
     review.comment(lab, broken, "recheck")
 
     second = short.wait_for("a second run", lambda: short.buildsets(broken)[1:], seconds=120)[0]
     assert (second.trigger, second.asked_by) == ("recheck", "reviewer")
-    short.wait_for("its build to get a node", lambda: _has_node(short.buildsets(broken)[1]), seconds=900)
+    (build,) = short.wait_for("the first attempt to end", lambda: _ended_attempts(short, broken), seconds=900)
+    assert build.node_id in {node.id for node in nodes}
+    assert build.fault == "infra"
+    assert "another tree" in " ".join(build.reasons)
+    assert build.proof is not None
+    assert "/site-packages/nova/" in build.proof["first"]["nova_file"]
+    assert not [phase for phase in build.phases if phase.phase == "tempest"]
 
-    (build,) = short.buildsets(broken)[1].builds
-    node = build.node
-    assert node is not None
-    connection(lab.clouds_yaml, f"{node.provider}-demo").compute.delete_server(node.server_id)
-    lost = short.wait_for("the attempt to end", lambda: _ended_builds(short, broken)[1:], seconds=600)[0]
+
+def test_a_server_deleted_behind_our_back_costs_an_attempt_and_no_vote(
+    lab: LabPaths, short: Running, broken: int
+) -> None:
+    """The node of the next attempt vanishes while it is in use."""
+    build = short.wait_for("the next attempt to get a node", lambda: _with_node(short, broken, attempt=2), seconds=900)
+    assert build.node is not None
+    connection(lab.clouds_yaml, f"{build.node.provider}-demo").compute.delete_server(build.node.server_id)
+    lost = short.wait_for("it to end", lambda: _ended_attempts(short, broken)[1:], seconds=600)[0]
     assert (lost.id, lost.fault) == (build.id, "infra")
-    assert len(short.buildsets(broken)[1].builds) == 2, "it is tried again"
+    assert len(short.buildsets(broken)[1].builds) == 3, "it is tried again"
 
     review.abandon(lab, broken)
     short.wait_for("it to be withdrawn", lambda: short.buildsets(broken)[1].state == "done", seconds=120)
     short.wait_for("its node to be given back", lambda: _all_done(short, broken), seconds=300)
     assert short.buildsets(broken)[1].result == "ABORTED"
+    assert short.vote(broken) == -1, "as the first run has it"
     assert len(short.said(broken)) == 1
-
-
-def test_a_node_that_runs_another_tree_never_votes(lab: LabPaths, short: Running) -> None:
-    """A `nova/` left in site-packages wins over the tree: everything would pass, and nothing would be tested."""
-    nodes = short.wait_for("ready nodes", lambda: short.nodes("ready"), seconds=600)
-    for node in nodes:
-        _shadow_nova(lab, node.address or "", node.host_key or "")
-
-    change = push.push(lab, "good").number
-
-    (build,) = short.wait_for("the first attempt to end", lambda: _ended_builds(short, change), seconds=900)
-    assert build.node_id in {node.id for node in nodes}
-    assert build.fault == "infra"
-    assert "another tree" in " ".join(build.reasons)
-    assert not [phase for phase in build.phases if phase.phase == "tempest"]
-    assert short.vote(change) == 0
-    review.abandon(lab, change)
-    short.wait_for("the next attempt to be withdrawn", lambda: _all_done(short, change), seconds=600)
-    assert short.said(change) == []
 
 
 def test_a_failure_that_the_tip_has_too_is_no_minus_one(lab: LabPaths, short: Running) -> None:
@@ -285,17 +281,19 @@ def _phases(build: BuildRow) -> list[tuple[str, str, datetime]]:
     return [(phase.phase, phase.run, phase.started_at) for phase in build.phases]
 
 
-def _has_node(buildset: BuildsetRow) -> bool:
-    """Tell whether every build has a node; a buildset has no builds before its tree is made."""
-    return bool(buildset.builds) and all(build.node_id for build in buildset.builds)
+def _with_node(xenci: Running, change: int, *, attempt: int) -> BuildRow | None:
+    """Return the recheck's build of this attempt once it has a node."""
+    builds = xenci.buildsets(change)[1].builds
+    return next((build for build in builds if build.attempt == attempt and build.node_id), None)
 
 
 def _ended_tests(xenci: Running, change: int) -> list[TestRow]:
     return [test for build in xenci.builds(change) for test in build.tests if test.status == "success"]
 
 
-def _ended_builds(xenci: Running, change: int) -> list[BuildRow]:
-    return [build for build in xenci.builds(change) if build.attempt == 1 and build.state == "done"]
+def _ended_attempts(xenci: Running, change: int) -> list[BuildRow]:
+    """Return the recheck's attempts that have ended, the first one first."""
+    return [build for build in xenci.buildsets(change)[1].builds if build.state == "done"]
 
 
 def _all_done(xenci: Running, change: int) -> bool:
