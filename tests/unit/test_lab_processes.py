@@ -33,6 +33,16 @@ def test_a_process_is_found_again_by_its_file_alone(run: Path) -> None:
     assert found.memory_mb > 0
 
 
+@pytest.mark.skipif(not Path("/proc/self/autogroup").exists(), reason="this kernel has no autogroups")
+def test_a_processs_session_is_as_nice_as_who_starts_it(run: Path) -> None:
+    called = f"processes.start(Path({str(run)!r}), 'nicer', {SLEEP!r}, log=Path('/dev/null'))"
+    program = f"from pathlib import Path; from xenci.lab import processes; {called}"
+    subprocess.run(["nice", "-n", "5", sys.executable, "-c", program], check=True)
+    nicer = processes.find(run, "nicer")
+    assert nicer is not None
+    assert Path(f"/proc/{nicer.pid}/autogroup").read_text().endswith("nice 5\n")
+
+
 def test_a_process_that_lives_is_not_started_twice(run: Path) -> None:
     assert start(run).pid == start(run).pid
 

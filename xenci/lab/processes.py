@@ -104,6 +104,7 @@ def adopt(run: Path, name: str, pid: int, *, command: Sequence[str] = (), log: P
         )
     )
     new.rename(run / f"{name}.json")
+    _be_as_nice(pid)
     return process
 
 
@@ -138,6 +139,17 @@ def end(run: Path, name: str, *, patience: float = 10.0) -> None:
             _signal(process.pid, signal.SIGKILL)
             _await_end(process, 5.0)
     (run / f"{name}.json").unlink(missing_ok=True)
+
+
+def _be_as_nice(pid: int) -> None:
+    """Have a process's session give way as the process's own niceness says.
+
+    Where Linux schedules by autogroups, each session gets the same share of a core, and niceness counts in it alone.
+    """
+    try:
+        Path(f"/proc/{pid}/autogroup").write_text(str(os.getpriority(os.PRIO_PROCESS, pid)))
+    except OSError:
+        return  # there are no autogroups, or it has ended: its place among others is all that is lost
 
 
 def _signal(pid: int, what: signal.Signals) -> None:

@@ -140,6 +140,9 @@ class Machine:
         elif restore:
             command += ["-incoming", "exec:zstd -dcq " + shlex.quote(memory)]
         processutils.execute(*command)
+        # its session gives way as this process does: under Linux's autogroups niceness counts within a session alone
+        with contextlib.suppress(OSError), open(f"/proc/{self.pid}/autogroup", "w") as f:
+            f.write(str(os.getpriority(os.PRIO_PROCESS, 0)))
         return restore
 
     def wait_restored(self, timeout):
