@@ -18,6 +18,8 @@ from xenci.errors import XenciError
 
 _log = structlog.get_logger()
 _MOST_WORDS = 4096
+#: how long a command that has said all may take to end, before its connection is told that there is no more; seconds
+_LAST = 5.0
 
 
 class Bridge:
@@ -94,6 +96,8 @@ class Bridge:
                 connection.sendall(data)
             while words := channel.recv_stderr(4096):
                 self._words = (self._words + words)[-_MOST_WORDS:]
+            # dropbear takes a channel that is opened between a command's last word and its end for the ended one
+            channel.status_event.wait(_LAST)
             # last, so that who has seen the end can ask for the complaint
             connection.shutdown(socket.SHUT_WR)
         except (paramiko.SSHException, EOFError, OSError) as error:
