@@ -112,6 +112,18 @@ class _Channel:
     def shutdown_write(self) -> None:
         self._in.close()
 
+    @property
+    def status_event(self) -> "_Channel":
+        return self
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for the process's end, as the event above is waited for."""
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return False
+        return True
+
     def settimeout(self, seconds: float | None) -> None:
         pass
 
