@@ -1,8 +1,8 @@
 """What the pool adds to a cloud's own time: servers by xenci and by bare openstacksdk, in the same run.
 
-The cloud is real. 25 servers are brought to ACTIVE with Nova's fake compute driver, and as many stand-in machines to an
-SSH that answers with the key that the console told. xenci is its real worker with all of the pool's steps; bare are as
-many threads as the worker has slots, each of which creates a server and waits for it in the SDK's own way.
+The cloud is real. 25 servers are brought to ACTIVE with Nova's fake compute driver, and ten stand-in machines to an SSH
+that answers with the key that the console told. xenci is its real worker with all of the pool's steps; bare are as many
+threads as the worker has slots, each of which creates a server and waits for it in the SDK's own way.
 """
 
 import os
@@ -124,7 +124,7 @@ WAYS = (
     Way(
         what="stand-in machines, to an SSH that is theirs",
         driver="xenmachine",
-        count=25,
+        count=10,
         ours=lambda ctx: ready(ctx).total(),
         bare=_until_ssh,
     ),
