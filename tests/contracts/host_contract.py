@@ -129,7 +129,7 @@ class UnitContract:
         look = look_until(host, work, ended)
         assert (look.state, look.exit_code) == (UnitState.GONE, None)
         # who is killed is gone when a core has had time for it, and may be left as a zombie where nobody waits for it
-        limit = time.monotonic() + 60
+        limit = time.monotonic() + 600
         while host.run(f"ps -o stat= -p {child}", timeout=SOON).stdout.strip() not in (b"", b"Z"):
             assert time.monotonic() < limit
         host.stop_unit(work.name)

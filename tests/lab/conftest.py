@@ -21,8 +21,10 @@ from xenci.lab import world
 from xenci.lab.paths import LabPaths, cache_dir
 from xenci.lab.threads import VARIABLE
 
-#: how nice the worker beside the main job is
-_MODESTY = 10
+#: how nice the worker beside the main job is; much more would starve it while the main job has two Xen hosts
+_MODESTY = 5
+#: when a test of the lab counts as hanging, seconds; the machine may be slow, and each worker has half of it
+_HANGS = 1800
 if "PYTEST_XDIST_WORKER" in os.environ:
     # two labs share the cores
     os.environ.setdefault(VARIABLE, "single")
@@ -40,6 +42,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(here):
             item.add_marker(pytest.mark.lab)
+            if item.get_closest_marker("timeout") is None:
+                item.add_marker(pytest.mark.timeout(_HANGS))
         if item.path.is_relative_to(here / "xen"):
             item.add_marker(pytest.mark.xen)
     ranks = {name: rank for rank, name in enumerate(_FIRST)}

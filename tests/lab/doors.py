@@ -29,7 +29,7 @@ def restored(image: str, folder: Path) -> Iterator[Door]:
         port = int(chosen.getsockname()[1])
     try:
         machine = restore(golden, folder / "m", ssh_port=port, public_key=key.with_suffix(".pub").read_text())
-        limit = time.monotonic() + 300
+        limit = time.monotonic() + 900
         while True:
             keys = host_keys_of_console(machine.console.read_text(errors="replace"))
             door = Door(address="127.0.0.1", port=port, user="root", key=key, host_key=keys[0] if keys else "")

@@ -59,7 +59,7 @@ def restored(image: str, folder: Path) -> Iterator[Reached]:
     try:
         machine = restore(golden, folder, ssh_port=port, public_key=key.with_suffix(".key.pub").read_text())
         reached = Reached(machine=machine, port=port, key=key)
-        limit = time.monotonic() + 300
+        limit = time.monotonic() + 900
         while (first := reached.run("true")).returncode:
             assert time.monotonic() < limit, first.stderr
             time.sleep(0.5)

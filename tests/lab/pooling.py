@@ -11,7 +11,7 @@ from openstack.connection import Connection
 from sqlalchemy import select
 
 from tests.lab.test_pool_lab import make_context, rows, turn_until
-from tests.pool_settings import make_settings
+from tests.pool_settings import LONG, make_settings
 from xenci.clock import now
 from xenci.config.models import Settings
 from xenci.lab.clouds import network
@@ -22,9 +22,6 @@ from xenci.services.context import Context
 from xenci.services.nodes import request_delete
 from xenci.store.database import Database
 from xenci.store.tables import ApiCallRow, ProviderRow
-
-#: deadlines that no launch of a test meets unless it is to; a clock in a hurry counts them down
-LONG = {"boot": "24h", "ssh": "24h", "xen": "24h"}
 
 
 class HastyClock:

@@ -84,7 +84,7 @@ class Running:
             compute = openstack.connection.Connection(config=config.get_one(cloud)).compute
             for server in compute.servers():
                 compute.delete_server(server)
-        wait_for("the clouds to be empty", lambda: not clouds.running_machines(self.paths), seconds=120)
+        wait_for("the clouds to be empty", lambda: not clouds.running_machines(self.paths), seconds=600)
         if self._database is not None:
             self._database.dispose()
 
@@ -148,7 +148,7 @@ class Running:
         log = self.paths.log / f"{world.XENCI}.log"
         return "\n".join([*lines, *log.read_text(errors="replace").splitlines()[-30:]])
 
-    def await_reports(self, change: int, *, count: int = 1, minutes: float = 25) -> list[BuildsetRow]:
+    def await_reports(self, change: int, *, count: int = 1, minutes: float = 60) -> list[BuildsetRow]:
         """Wait until so many of a change's buildsets have ended and been reported, or dropped with a reason."""
 
         def done() -> list[BuildsetRow]:

@@ -63,7 +63,7 @@ def tenants(lab: LabPaths) -> Iterator[dict[str, Connection]]:
                 connection.compute.wait_for_delete(server, interval=0.5, wait=200)
 
 
-def eventually(look: Callable[[], Seen | None], what: str, seconds: float = 400.0) -> Seen:
+def eventually(look: Callable[[], Seen | None], what: str, seconds: float = 1200.0) -> Seen:
     """Look until something is seen; not how long it takes is tested, but that it comes."""
     limit = time.monotonic() + seconds
     while (seen := look()) is None:

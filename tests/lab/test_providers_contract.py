@@ -21,7 +21,7 @@ from xenci.providers.registry import open_provider
 pytestmark = pytest.mark.lab
 
 #: longest wait for a server of the lab on a busy machine; seconds
-PATIENCE = 240
+PATIENCE = 900
 
 
 def provider(cloud: str, system: str = "contract", **more: Any) -> Provider:
@@ -35,7 +35,7 @@ def provider(cloud: str, system: str = "contract", **more: Any) -> Provider:
         security_groups=("default",),
         max_servers=4,
         labels=(ProviderLabel(name="small", image="standin", flavor="small"),),
-        api_timeout=timedelta(seconds=60),
+        api_timeout=timedelta(minutes=3),
     )
     return open_provider(settings, system=system)
 

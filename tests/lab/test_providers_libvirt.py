@@ -25,7 +25,7 @@ from xenci.model.node import Server
 
 SCRIPTS = Path(__file__).parent / "libvirtd"
 #: longest wait for a guest that is emulated on a busy machine; seconds
-PATIENCE = 240
+PATIENCE = 900
 NETWORK = """<network><name>lab</name><forward mode='open'/><bridge name='xencibr' stp='off' delay='0'/>
 <ip address='10.77.0.1' netmask='255.255.255.0'><dhcp><range start='10.77.0.10' end='10.77.0.90'/></dhcp></ip>
 </network>"""
@@ -75,7 +75,7 @@ def machine(uri: str, **more: Any) -> ProviderSettings:
     sizes = (Size(name="small", ram_mb=256, vcpus=1), Size(name="medium", ram_mb=512, vcpus=1))
     labels = (ProviderLabel(name="small", image="mini", flavor="small"),)
     real = Machine(uri=uri, pool=POOL, sizes=sizes, machine="qemu")
-    return settings(uri, **({"network": "lab", "libvirt": real, "labels": labels, "api_timeout": "60s"} | more))
+    return settings(uri, **({"network": "lab", "libvirt": real, "labels": labels, "api_timeout": "3m"} | more))
 
 
 @pytest.fixture

@@ -1,10 +1,13 @@
-"""The golden image of a Xen host, asked for what a build relies on, except Nova, which the main job starts."""
+"""The golden image of a Xen host, asked for what a build relies on; what Nova does there the main job tells."""
 
+import json
+from base64 import b64encode
 from collections.abc import Iterator
 
 import pytest
 
 from tests.lab.machines import Reached, door_on_this_host, restored
+from xenci.lab.push.kinds import KINDS
 
 PIT = """<domain type='xen'><name>pit</name><memory>65536</memory>
 <os><type>linux</type><kernel>/opt/cloud/guest/vmlinux</kernel></os>
@@ -46,3 +49,23 @@ def test_a_commit_that_was_never_pushed_is_refused(node: Reached) -> None:
     refused = node.run(f"nova-renew {'0' * 39}1 60")
     assert refused.returncode == 2
     assert "git" in refused.stderr
+
+
+def test_a_commit_that_is_no_python_is_told_as_nova_that_ends_and_the_next_one_starts(node: Reached) -> None:
+    """What a build makes of it, a -1 if the tip starts, is tried in flows."""
+    tree, kind = "git -C /opt/stack/nova", KINDS["broken"]
+    tip = node.told(f"{tree} rev-parse HEAD")
+    edited = b64encode(kind.edit(node.told(f"{tree} show HEAD:{kind.file}") + "\n", "aaaaaa").encode()).decode()
+    who = "-c user.name=dev -c user.email=dev@example.org"
+    commit = f"{tree} {who} commit -q -a -m broken && {tree} rev-parse HEAD && {tree} checkout -q -f {tip}"
+    broken = node.told(f"echo {edited} | base64 -d > /opt/stack/nova/{kind.file} && {commit}")
+
+    ended = node.run(f"nova-renew {broken} 900")
+    assert ended.returncode == 1, ended.stderr
+    assert "SyntaxError" in ended.stderr
+    assert json.loads(node.told("cat /run/nova.attempt"))["commit"] == broken
+    assert node.run("cat /run/nova.proof").returncode
+
+    proof = json.loads(node.told(f"nova-renew {tip} 900"))
+    assert (proof["commit"], proof["as_asked"]) == (tip, True)
+    assert proof["nova_file"] == "/opt/stack/nova/nova/__init__.py"

@@ -21,8 +21,10 @@ from xenci.lab.gerrit.seed import TEMPEST, TEMPEST_BRANCH
 from xenci.lab.paths import LabPaths
 from xenci.store.tables import BuildRow, TestRow
 
-#: longest wait for the first story's half on a machine that is busy with other things, seconds
-PATIENCE = 2400
+#: longest wait for what takes minutes, on a machine that is slow and busy with other things, seconds
+PATIENCE = 4000
+#: longest wait for what takes a healthy machine seconds
+SOON = 900
 #: a test that the needed change of Tempest has skip, and why
 _EDITED, _WORDS = "TestVersions.test_list_api_versions", "the change that Nova's needs says so"
 
@@ -175,40 +177,18 @@ def short(xenci: Running, story: Story) -> Running:
     return xenci
 
 
-@pytest.fixture(scope="module")
-def broken(lab: LabPaths, short: Running) -> int:
-    """A change that does not compile: Nova does not start from it."""
-    change = push.push(lab, "broken").number
-    short.await_reports(change)
-    return change
-
-
-def test_nova_that_does_not_start_is_the_changes_fault_as_the_tip_starts(short: Running, broken: int) -> None:
-    (buildset,) = short.buildsets(broken)
-    build = buildset.builds[-1]
-    assert (build.result, build.fault) == ("FAILURE", "change")
-    assert "Nova does not start from the change" in " ".join(build.reasons)
-    assert [phase.run for phase in build.phases if phase.phase == "nova"] == ["first", "again", "tip"]
-    assert build.proof is not None
-    assert build.proof["tried_first"]["commit"] == build.proof["tried_again"]["commit"] == build.tree_sha
-    assert {evidence.content.get("run") for evidence in build.evidence if evidence.kind == "guest"} == {"tip"}
-    assert "SyntaxError" in _text(short, build.uuid, "console/nova-first.log")
-    assert short.vote(broken) == -1
-    assert len(short.said(broken)) == 1
-
-
 def test_a_node_that_runs_another_tree_never_votes(lab: LabPaths, short: Running, story: Story) -> None:
     """A `nova/` left in site-packages wins over the tree: everything would pass, and nothing would be tested."""
     change = story.changes["good"]
-    nodes = short.wait_for("ready nodes", lambda: short.nodes("ready"), seconds=600)
+    nodes = short.wait_for("ready nodes", lambda: short.nodes("ready"), seconds=PATIENCE)
     for node in nodes:
         _shadow_nova(lab, node.address or "", node.host_key or "")
 
     review.comment(lab, change, "recheck")
 
-    second = short.wait_for("a second run", lambda: short.buildsets(change)[1:], seconds=120)[0]
+    second = short.wait_for("a second run", lambda: short.buildsets(change)[1:], seconds=SOON)[0]
     assert (second.trigger, second.asked_by) == ("recheck", "reviewer")
-    build = short.wait_for("the first attempt to end", lambda: _ended_attempts(short, change), seconds=900)[0]
+    build = short.wait_for("the first attempt to end", lambda: _ended_attempts(short, change), seconds=PATIENCE)[0]
     assert build.node_id in {node.id for node in nodes}
     assert build.fault == "infra"
     assert "another tree" in " ".join(build.reasons)
@@ -220,16 +200,18 @@ def test_a_server_deleted_behind_our_back_costs_an_attempt_and_no_vote(
 ) -> None:
     """The node of the recheck's next attempt vanishes while it is in use."""
     change = story.changes["good"]
-    build = short.wait_for("the next attempt to get a node", lambda: _with_node(short, change, attempt=2), seconds=900)
+    build = short.wait_for(
+        "the next attempt to get a node", lambda: _with_node(short, change, attempt=2), seconds=PATIENCE
+    )
     assert build.node is not None
     connection(lab.clouds_yaml, f"{build.node.provider}-demo").compute.delete_server(build.node.server_id)
-    lost = short.wait_for("it to end", lambda: _ended_attempts(short, change)[1:], seconds=600)[0]
+    lost = short.wait_for("it to end", lambda: _ended_attempts(short, change)[1:], seconds=PATIENCE)[0]
     assert (lost.id, lost.fault) == (build.id, "infra")
     assert len(short.buildsets(change)[1].builds) == 3, "it is tried again"
 
     review.abandon(lab, change)
-    short.wait_for("it to be withdrawn", lambda: short.buildsets(change)[1].state == "done", seconds=120)
-    short.wait_for("its node to be given back", lambda: _all_done(short, change), seconds=300)
+    short.wait_for("it to be withdrawn", lambda: short.buildsets(change)[1].state == "done", seconds=SOON)
+    short.wait_for("its node to be given back", lambda: _all_done(short, change), seconds=SOON)
     assert short.buildsets(change)[1].result == "ABORTED"
     assert short.vote(change) == 1, "as the first run has it"
     assert len(short.said(change)) == 1
@@ -259,7 +241,7 @@ def test_no_server_is_left_and_none_is_forgotten(lab: LabPaths, short: Running) 
         nodes = {node.server_id for node in short.nodes("building", "testing", "ready", "in-use", "used", "deleting")}
         return servers == nodes and not short.nodes("used", "deleting", "in-use")
 
-    short.wait_for("clouds and rows to agree", agree, seconds=300)
+    short.wait_for("clouds and rows to agree", agree, seconds=SOON)
 
 
 def _change_tempest(lab: LabPaths) -> str:
