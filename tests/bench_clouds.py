@@ -44,7 +44,7 @@ THREADS = 8
 PORT = 17500
 #: what a worker needs for nodes; there is no Gerrit for the others
 _STEPS: dict[str, Step] = {
-    name: step if name in ("tick_all", "pool", "node", "dispatch") else lambda _ctx, _row: None
+    name: step if name in ("clock", "tick", "pool", "node", "dispatch") else lambda _ctx, _row: None
     for name, step in STEPS.items()
 }
 

@@ -10,25 +10,25 @@ from tests.flows.world import World
 from xenci.services.consider import consider
 from xenci.services.listener import keep
 from xenci.services.prepare import prepare
-from xenci.services.tick import tick
+from xenci.services.tick import clock, tick
 from xenci.services.withdraw import withdraw
 from xenci.store.marks import raise_alarm
 from xenci.store.tables import BuildsetRow, NodeRow
 
 
 def looks(world: World) -> bool:
-    """Run a tick; tell whether it took a whole look: with each, the pool is nudged."""
+    """Let a worker's clock turn once; tell whether it had everything looked at: with each look the pool is nudged."""
     with world.database.session() as session:
         session.execute(text("delete from procrastinate_jobs"))
-    tick(world.ctx)
+    clock(world.ctx)
+    if world.nudges("tick"):
+        tick(world.ctx)
+    world.later(seconds=3)
     return world.nudges("pool") == [0]
 
 
 def test_where_nothing_is_under_way_every_fourth_tick_is_a_whole_look(world: World) -> None:
-    seen = []
-    for _ in range(8):
-        seen.append(looks(world))
-        world.later(seconds=3)
+    seen = [looks(world) for _ in range(8)]
     assert seen == [True, False, False, False, True, False, False, False]
 
 
@@ -50,6 +50,33 @@ def test_whatever_is_under_way_is_looked_at_with_each_tick(world: World) -> None
     assert looks(world), "a build that waits"
     withdrawn(world)
     assert not looks(world)
+
+
+def test_two_workers_clocks_have_one_look_taken(world: World) -> None:
+    with world.database.session() as session:
+        session.add(NodeRow(name="n", label="xen", provider="ca", state="building"))
+    assert looks(world)
+    clock(world.ctx)
+    clock(world.ctx)
+    assert world.nudges("tick") == [0], "one waits for both"
+    tick(world.ctx)
+    with world.database.session() as session:
+        session.execute(text("delete from procrastinate_jobs"))
+    clock(world.ctx)
+    assert world.nudges("tick") == [], "it was just taken"
+
+
+def test_a_look_that_died_with_its_worker_is_asked_for_anew(world: World) -> None:
+    clock(world.ctx)
+    dead = "insert into procrastinate_workers (last_heartbeat) values (now() - interval '1 minute') returning id"
+    with world.database.session() as session:
+        worker = session.execute(text(dead)).scalar()
+        taken = text("update procrastinate_jobs set status = 'doing', worker_id = :w where task_name = 'tick'")
+        assert session.execute(taken, {"w": worker}).rowcount == 1
+    clock(world.ctx)
+    with world.database.session() as session:
+        found = session.execute(text("select status from procrastinate_jobs where task_name = 'tick'")).scalars()
+        assert list(found) == ["todo"]
 
 
 @pytest.mark.parametrize("state", ["building", "testing", "used", "deleting"])

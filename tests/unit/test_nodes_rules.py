@@ -19,6 +19,7 @@ from xenci.rules.nodes import (
     Seen,
     Stray,
     compare,
+    console_pause,
     failure_of,
     lateness,
     metadata_of,
@@ -220,3 +221,8 @@ def test_servers_that_are_not_deleted_and_providers_that_are_gone_are_told() -> 
         "provider:old:unknown",
         "provider:ca:strays",
     }
+
+
+@pytest.mark.parametrize(("active_for", "pause"), [(0, 3), (11, 3), (20, 5), (40, 10), (600, 10), (-60, 3)])
+def test_a_console_is_read_again_after_a_quarter_of_the_time_within_limits(active_for: int, pause: int) -> None:
+    assert console_pause(AT, AT + timedelta(seconds=active_for)) == timedelta(seconds=pause)

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import text
 
 from tests.unit.pool_world import MINUTE, SECOND, MakeWorld, make
 from xenci.host.port import HostKeyChanged, HostLost
@@ -125,6 +126,27 @@ def test_an_image_that_is_missing_is_told_at_once_and_it_goes_on_when_it_is_ther
     world.turn(4, by=MINUTE)
     assert world.rows(NodeState.READY)
     assert world.alarms() == {}
+
+
+def test_a_console_without_a_key_is_read_again_after_a_pause_that_no_tick_shortens(make: MakeWorld) -> None:
+    world = make(min_ready=1)
+    world.turn(1, settle=False)
+    world.ca.settle()
+    (silent,) = world.ca.servers
+    told, world.ca.consoles[silent] = world.ca.consoles[silent], "booting\n"
+    world.turn(1)
+    with world.ctx.database.session() as session:
+        session.execute(text("delete from procrastinate_jobs"))
+    advance_node(world.ctx, world.rows()[0].id)
+    jobs = text("select scheduled_at - now() > interval '2 seconds' from procrastinate_jobs where task_name = 'node'")
+    for look in ("the first", "after a tick"):
+        with world.ctx.database.session() as session:
+            assert list(session.execute(jobs).scalars()) == [True], look
+        rows.tick(world.ctx)
+    assert world.rows()[0].reason == "waits for its SSH host key on the console"
+    world.ca.consoles[silent] = told
+    world.turn(1)
+    assert world.rows()[0].state == NodeState.READY
 
 
 def test_a_wrong_host_key_is_read_again_and_never_accepted(make: MakeWorld) -> None:

@@ -22,6 +22,8 @@ BUILD_KEY = "xenci_build"
 MISSING_FOR = timedelta(minutes=1)
 #: a create call that we lost sight of has shown its server within this time
 SETTLED = timedelta(minutes=2)
+#: shortest and longest pause until a console that has no host key yet is read again
+_CONSOLE_SOON, _CONSOLE_LATE = timedelta(seconds=3), timedelta(seconds=10)
 #: how often a deletion is asked for
 ASK_AGAIN = timedelta(seconds=30)
 
@@ -182,6 +184,14 @@ def failure_of(fault: str) -> LaunchFailure:
     if "no valid host" in words or "insufficient" in words:
         return LaunchFailure.CAPACITY
     return LaunchFailure.BOOT
+
+
+def console_pause(active_at: datetime, at: datetime) -> timedelta:
+    """Return how long to wait for more of a console: a quarter of what its server has taken since it is ACTIVE.
+
+    So a machine that boots in seconds is met at once, and one that takes minutes costs its cloud few calls.
+    """
+    return min(max((at - active_at) / 4, _CONSOLE_SOON), _CONSOLE_LATE)
 
 
 def lateness(node: Node, deadlines: Deadlines, at: datetime, back_at: datetime | None = None) -> Failed | None:

@@ -1,7 +1,8 @@
 """The engine: short jobs in PostgreSQL, by Procrastinate, deferred in the same transaction as the rows they are about.
 
 A job here is only a nudge: what is to be done is read from the rows. So a nudge that is lost is given again by `tick`,
-and one that comes twice finds nothing to do. Jobs of workers that are not among the living are put back within seconds.
+and one that comes twice finds nothing to do. When a tick is due is for the worker's clock to say, which is no job: an
+idle worker takes none for ten seconds. Jobs of workers that are not among the living are put back within seconds.
 """
 
 import asyncio
@@ -16,7 +17,6 @@ import procrastinate
 import psycopg
 import structlog
 from procrastinate import exceptions
-from procrastinate.job_context import JobContext
 from sqlalchemy.exc import OperationalError
 
 from xenci.errors import Temporary, XenciError
@@ -31,14 +31,14 @@ _LOG = structlog.get_logger()
 
 #: how often a worker tells that it lives; seconds
 HEARTBEAT = 2.0
-#: how often everything is looked at again; a cron line with seconds
-TICK_CRON = "* * * * * */3"
 #: how often a worker looks for jobs that nobody announced, such as one that waited for another of its row; seconds
 POLL = 1.0
 #: how often the quick slots look; the others, which take quick steps too, mostly were faster
 _QUICK_POLL = 3.0
 #: slots for the quick steps alone
 _QUICK_SLOTS = 2
+#: the step that is no job: it is called by the worker's clock
+CLOCK = "clock"
 #: every queue; Procrastinate's types do not say so
 _EVERY: Any = None
 #: how long to wait before a worker that was interrupted begins anew; seconds
@@ -70,40 +70,39 @@ def run_worker(
 ) -> None:
     """Run steps until asked to end by SIGTERM or SIGINT, or by the function that `stop` is handed.
 
+    The step `clock` is called every few seconds (`life.EVERY`), whatever the others wait for.
     Steps that still run after the grace are left where they are: each can be repeated.
     """
-    while not asyncio.run(_work(ctx, _apps(ctx, steps), concurrency, stop)):
+    jobs = {name: step for name, step in steps.items() if name != CLOCK}
+    while not asyncio.run(_work(ctx, _apps(ctx, jobs), steps[CLOCK], concurrency, stop)):
         # PostgreSQL was restarted, or took us for dead: what was under way is done again
         time.sleep(_AGAIN)
 
 
 def _apps(ctx: Context, steps: dict[str, Step]) -> _Apps:
-    """Return Procrastinate's applications on one connector: every step with the tick's clock, and the quick steps."""
+    """Return Procrastinate's applications on one connector: one for all queues, and one for the quick steps' alone."""
     app = procrastinate.App(connector=connector(ctx.database.libpq_url))
     quick = procrastinate.App(connector=app.connector)
-
-    def tick(context: JobContext, timestamp: int) -> None:
-        _guard(ctx, "tick", 0, lambda: (rescue(ctx.database), steps["tick_all"](ctx, 0)))
-
     for one in (app, quick):
         for name, step in steps.items():
             one.task(name=name, queue=queue_of(name))(_wrapped(ctx, name, step))
-    # the clock of one application is enough; it costs queries
-    app.periodic(cron=TICK_CRON)(app.task(name="tick", queue=QUICK, queueing_lock="tick", pass_context=True)(tick))
-    quick.task(name="tick", queue=QUICK, queueing_lock="tick", pass_context=True)(tick)
     return app, quick
 
 
-async def _work(ctx: Context, apps: _Apps, concurrency: int, stop: Callable[[Stopper], None] | None) -> bool:
+async def _work(
+    ctx: Context, apps: _Apps, clock: Step, concurrency: int, stop: Callable[[Stopper], None] | None
+) -> bool:
     """Run one worker; return whether it ended because it was asked to."""
     try:
-        return await _run(ctx, apps, concurrency, stop)
+        return await _run(ctx, apps, clock, concurrency, stop)
     except (exceptions.ConnectorException, psycopg.Error, OSError) as error:
         _LOG.warning("worker.interrupted", error=str(error).split("\n")[0])
         return False
 
 
-async def _run(ctx: Context, apps: _Apps, concurrency: int, stop: Callable[[Stopper], None] | None) -> bool:
+async def _run(
+    ctx: Context, apps: _Apps, clock: Step, concurrency: int, stop: Callable[[Stopper], None] | None
+) -> bool:
     loop = asyncio.get_running_loop()
     loop.set_default_executor(ThreadPoolExecutor(concurrency + _QUICK_SLOTS + 2, thread_name_prefix="step"))
     app, _ = apps
@@ -116,7 +115,7 @@ async def _run(ctx: Context, apps: _Apps, concurrency: int, stop: Callable[[Stop
         else:
             stop(lambda: _ask_to_end(loop, task))
         try:
-            with living(ctx):
+            with living(ctx, lambda: _guard(ctx, CLOCK, 0, lambda: clock(ctx, 0))):
                 await task
         except asyncio.CancelledError:
             _LOG.info("worker.ended")

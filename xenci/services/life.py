@@ -1,11 +1,13 @@
-"""Gives a worker's sign of life, from a thread of its own: silent machines may keep every slot, and it is given still.
+"""A worker's clock, in a thread of its own: silent machines may keep every slot, and it goes on still.
+
+It gives the sign of life, and calls what looks whether anything is to be done.
 
 Deadlines ask for it (`rules/absence.py`): while nobody lives nothing is late. The heart `worker` is another one: it
 beats with each tick, so it is silent where no step comes to its turn.
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 
@@ -15,18 +17,18 @@ from xenci.services.context import Context
 from xenci.store.marks import LIFE, beat
 
 _LOG = structlog.get_logger()
-#: how often it is given
-EVERY = timedelta(seconds=5)
+#: how often both are done
+EVERY = timedelta(seconds=3)
 #: how long its last one is waited for
 _LAST = 1.0
 
 
 @contextmanager
-def living(ctx: Context) -> Iterator[None]:
-    """Give the sign of life once at the begin, then every few seconds while the block runs."""
-    _give(ctx)
+def living(ctx: Context, look: Callable[[], None]) -> Iterator[None]:
+    """Give the sign of life, and look, at once and then every few seconds while the block runs."""
+    _safely(lambda: _give(ctx))
     ended = threading.Event()
-    thread = threading.Thread(target=_go_on, args=(ctx, ended), name="life", daemon=True)
+    thread = threading.Thread(target=_go_on, args=(ctx, look, ended), name="life", daemon=True)
     thread.start()
     try:
         yield
@@ -35,14 +37,21 @@ def living(ctx: Context) -> Iterator[None]:
         thread.join(_LAST)
 
 
-def _go_on(ctx: Context, ended: threading.Event) -> None:
-    while not ended.wait(EVERY.total_seconds()):
-        _give(ctx)
+def _go_on(ctx: Context, look: Callable[[], None], ended: threading.Event) -> None:
+    while True:
+        _safely(look)
+        if ended.wait(EVERY.total_seconds()):
+            return
+        _safely(lambda: _give(ctx))
 
 
 def _give(ctx: Context) -> None:
+    with ctx.database.session() as session:
+        beat(session, LIFE, at=ctx.clock(), detail="a worker's process lives")
+
+
+def _safely(call: Callable[[], None]) -> None:
     try:
-        with ctx.database.session() as session:
-            beat(session, LIFE, at=ctx.clock(), detail="a worker's process lives")
-    except Exception as error:  # noqa: BLE001 one catch-all per loop turn: without this thread no deadline ever passes
-        _LOG.warning("life.not_written", error=str(error).split("\n")[0])
+        call()
+    except Exception as error:  # noqa: BLE001 one catch-all per turn: without this thread no deadline ever passes
+        _LOG.warning("life.failed", error=str(error).split("\n")[0])

@@ -16,7 +16,7 @@ from xenci.host.port import HostKeyChanged
 from xenci.host.xen import NotXen, prove_host
 from xenci.model.node import LIVE_STATES, LaunchFailure, NodeState
 from xenci.providers.port import NoCapacity, QuotaExceeded
-from xenci.rules.nodes import ASK_AGAIN, LAUNCHING, lateness, metadata_of, no_longer_configured
+from xenci.rules.nodes import ASK_AGAIN, LAUNCHING, console_pause, lateness, metadata_of, no_longer_configured
 from xenci.services.context import Context
 from xenci.services.engine import defer, nudge
 from xenci.services.fence import fenced
@@ -178,6 +178,10 @@ def _learn_host_key(ctx: Context, row: NodeRow) -> str | None:
         return None
     if not keys:
         _note(ctx, row, "waits for its SSH host key on the console")
+        at = ctx.clock()
+        with ctx.database.session() as session:
+            # while this waits no tick has the console read
+            defer(session, "node", row.id, after=console_pause(row.active_at or at, at))
         return None
     with ctx.database.session() as session:
         now = locked(session, row.id)

@@ -13,12 +13,13 @@ from xenci.services.prepare import prepare
 from xenci.services.reconcile import reconcile
 from xenci.services.renew import renew
 from xenci.services.report import report
-from xenci.services.tick import tick
+from xenci.services.tick import clock, tick
 from xenci.services.tidy import tidy
 from xenci.services.webhook import tell_alarms
 
 STEPS: dict[str, Step] = {
-    "tick_all": tick,
+    "clock": clock,
+    "tick": tick,
     "consider": consider,
     "missed": fetch_missed,
     "reconcile": reconcile,

@@ -1,4 +1,7 @@
-"""Every few seconds: looks at the rows and nudges what should be moving, so that nothing needs to be remembered."""
+"""Every few seconds: looks at the rows and nudges what should be moving, so that nothing needs to be remembered.
+
+The clock of each worker asks by one query whether a look is due: where nothing is under way that is all that it costs.
+"""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -10,7 +13,7 @@ from xenci.model.build import BuildsetState, BuildState, ReportState
 from xenci.model.node import LIVE_STATES, NodeState
 from xenci.services.context import Context
 from xenci.services.cost import EVERY as COST_EVERY
-from xenci.services.engine import nudge
+from xenci.services.engine import nudge, rescue
 from xenci.services.repair import repair
 from xenci.services.tidy import EVERY
 from xenci.services.visits import keys_wanted
@@ -22,19 +25,27 @@ from xenci.store.tables import AlarmRow, BuildRow, BuildsetRow, EventRow, HeartR
 _STILL = {NodeState.READY, NodeState.IN_USE, NodeState.HOLD}
 #: an alarm about a step that was not seen for so long is about nothing any more: its row moved on, or is gone
 _PASSED = timedelta(minutes=5)
-#: the heart of whole looks, and how often one is taken though nothing is under way
+#: the heart of looks, and how often one is taken though nothing is under way
 _LOOK, _QUIET = "look", timedelta(seconds=10)
+#: after a look of any worker none is due for so long: less than a turn of a worker's clock
+_JUST = timedelta(seconds=1.5)
 #: an event that nobody has answered for so long is looked at again
 _UNANSWERED = timedelta(seconds=10)
+
+
+def clock(ctx: Context, _row: int = 0) -> None:
+    """Have `tick` run if it is due, once for all workers, and see to it that no dead worker keeps its place."""
+    with ctx.database.session() as session:
+        if not session.scalar(select(_is_due(ctx.clock(), ctx.providers))):
+            return
+    rescue(ctx.database)
+    with ctx.database.session() as session:
+        nudge(session, "tick")
 
 
 def tick(ctx: Context, _row: int = 0) -> None:
     """Nudge every row that is not at its end. Repeatable."""
     at = ctx.clock()
-    with ctx.database.session() as session:
-        if session.scalar(select(_is_quiet(at, ctx.providers))):
-            _beat(session, "worker", LIFE, at=at)
-            return
     repair(ctx)
     with ctx.database.session() as session:
         for buildset in session.scalars(select(BuildsetRow.id).where(BuildsetRow.state == BuildsetState.NEW)):
@@ -80,8 +91,8 @@ def _beat(session: Session, *hearts: str, at: datetime) -> None:
         beat(session, heart, at=at)
 
 
-def _is_quiet(at: datetime, providers: Iterable[str]) -> ColumnElement[bool]:
-    """Ask whether nothing is under way, and a whole look was taken a short while ago."""
+def _is_due(at: datetime, providers: Iterable[str]) -> ColumnElement[bool]:
+    """Ask whether a look is due: the last one was a while ago, or something is under way."""
     moving = (
         exists().where(BuildsetRow.state == BuildsetState.NEW),
         exists().where(BuildRow.state.in_([BuildState.QUEUED, BuildState.RUNNING])),
@@ -91,8 +102,12 @@ def _is_quiet(at: datetime, providers: Iterable[str]) -> ColumnElement[bool]:
         exists().where(EventRow.outcome.is_(None), EventRow.change.is_not(None)),
         exists().where(AlarmRow.told_at.is_(None)),
     )
-    looked = exists().where(HeartRow.name == _LOOK, HeartRow.beat_at.between(at - _QUIET, at))
-    return and_(looked, ~or_(*moving))
+    return and_(~_looked(at, _JUST), or_(~_looked(at, _QUIET), *moving))
+
+
+def _looked(at: datetime, since: timedelta) -> ColumnElement[bool]:
+    # a look of the future is one of a clock that was set back since
+    return exists().where(HeartRow.name == _LOOK, HeartRow.beat_at.between(at - since, at))
 
 
 def unanswered(at: datetime) -> Select[int | None]:
