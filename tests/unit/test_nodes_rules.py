@@ -88,7 +88,15 @@ def test_a_create_call_that_we_lost_sight_of_is_waited_for() -> None:
     assert look([node(state=NodeState.DELETING, server_id=None, state_at=AT - SETTLED - MINUTE)], []) == [Gone(node=1)]
 
 
-@pytest.mark.parametrize("status", ["ERROR", "SHUTOFF", "DELETED"])
+@pytest.mark.parametrize("status", ["DELETED", "SOFT_DELETED"])
+def test_a_server_that_somebody_deleted_is_told_alike_whether_it_is_still_listed_or_not(status: str) -> None:
+    (listed,) = look([node()], [server(status=status)])
+    (gone,) = look([node(missing_at=AT - MINUTE)], [])
+    assert (type(listed), type(gone)) == (Lost, Gone)
+    assert listed.reason == gone.reason == "the server vanished from ca: not deleted by us"
+
+
+@pytest.mark.parametrize("status", ["ERROR", "SHUTOFF"])
 def test_a_machine_that_runs_no_more_is_a_loss(status: str) -> None:
     for state in (NodeState.READY, NodeState.IN_USE):
         assert look([node(state=state)], [server(status=status)]) == [Lost(node=1, reason=f"the server is {status}")]

@@ -41,6 +41,8 @@ _NETWORK_WORDS = (
 )
 #: a server in one of these is no machine that runs
 _DOWN = frozenset({"ERROR", "SHUTOFF", "DELETED", "SOFT_DELETED"})
+#: of these, those of a server that is still listed for a moment
+_DELETED = frozenset({"DELETED", "SOFT_DELETED"})
 LAUNCHING = frozenset({NodeState.BUILDING, NodeState.TESTING})
 
 
@@ -227,6 +229,8 @@ def _present(node: Node, server: Server) -> Finding:
     if server.status not in _DOWN or node.state in (NodeState.DELETING, NodeState.USED, NodeState.HOLD):
         return Seen(node=node.id, server=server)
     words = f"the server is {server.status}" + (f": {server.fault}" if server.fault else "")
+    if server.status in _DELETED:
+        words = _vanished(node)
     if node.state in LAUNCHING:
         return Failed(node=node.id, failure=failure_of(server.fault), reason=words)
     return Lost(node=node.id, reason=words)
@@ -238,4 +242,8 @@ def _absent(node: Node, at: datetime) -> Finding:
     if node.missing_at is None or at - node.missing_at < MISSING_FOR:
         # a cloud that has lost a part of itself for a moment answers, without those servers
         return Missing(node=node.id)
-    return Gone(node=node.id, reason=f"the server vanished from {node.provider}: not deleted by us")
+    return Gone(node=node.id, reason=_vanished(node))
+
+
+def _vanished(node: Node) -> str:
+    return f"the server vanished from {node.provider}: not deleted by us"
