@@ -146,20 +146,22 @@ def test_nodes_come_up_on_both_clouds_and_one_that_vanishes_is_replaced(make: Ma
     theirs = foreign.create(
         name=first.name, image="standin", flavor="small", public_key=ctx.public_key, metadata=metadata
     )
-    ctx.providers[first.provider].delete(first.server_id or "")
-    turn_until(ctx, lambda: len(rows(ctx)) == 3 and len(rows(ctx, NodeState.READY)) == 2)
-    lost = rows(ctx)[0]
-    assert (lost.id, lost.state) == (first.id, NodeState.DELETED)
-    assert "vanished" in lost.reason
+    try:
+        ctx.providers[first.provider].delete(first.server_id or "")
+        turn_until(ctx, lambda: len(rows(ctx)) == 3 and len(rows(ctx, NodeState.READY)) == 2)
+        lost = rows(ctx)[0]
+        assert (lost.id, lost.state) == (first.id, NodeState.DELETED)
+        assert "vanished" in lost.reason
 
-    for row in rows(ctx, NodeState.READY):
-        request_delete(ctx, row.id, "the test ends")
-    gone = ctx.settings.labels[0].model_copy(update={"min_ready": 0})
-    ctx.settings = ctx.settings.model_copy(update={"labels": (gone,)})
-    turn_until(ctx, lambda: len(rows(ctx, NodeState.DELETED)) == 3)
-    assert not any(provider.list() for provider in ctx.providers.values())
-    assert [server.id for server in foreign.list()] == [theirs.id], "nobody else's server is touched"
-    foreign.delete(theirs.id)
+        for row in rows(ctx, NodeState.READY):
+            request_delete(ctx, row.id, "the test ends")
+        gone = ctx.settings.labels[0].model_copy(update={"min_ready": 0})
+        ctx.settings = ctx.settings.model_copy(update={"labels": (gone,)})
+        turn_until(ctx, lambda: len(rows(ctx, NodeState.DELETED)) == 3)
+        assert not any(provider.list() for provider in ctx.providers.values())
+        assert [server.id for server in foreign.list()] == [theirs.id], "nobody else's server is touched"
+    finally:
+        foreign.delete(theirs.id)
 
 
 def test_a_cloud_without_room_is_passed_over_and_its_words_are_kept(make: Make) -> None:
