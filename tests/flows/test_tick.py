@@ -27,7 +27,7 @@ def looks(world: World) -> bool:
     return world.nudges("pool") == [0]
 
 
-def test_where_nothing_is_under_way_every_fourth_tick_is_a_whole_look(world: World) -> None:
+def test_where_nothing_is_under_way_every_fourth_turn_has_a_look_taken(world: World) -> None:
     seen = [looks(world) for _ in range(8)]
     assert seen == [True, False, False, False, True, False, False, False]
 

@@ -1,9 +1,8 @@
 """A worker's clock, in a thread of its own: silent machines may keep every slot, and it goes on still.
 
-It gives the sign of life, and calls what looks whether anything is to be done.
-
-Deadlines ask for it (`rules/absence.py`): while nobody lives nothing is late. The heart `worker` is another one: it
-beats with each tick, so it is silent where no step comes to its turn.
+It calls what looks whether anything is to be done, and gives the sign of life that deadlines ask for
+(`rules/absence.py`): while nobody lives nothing is late. The heart `worker` is another one: it beats with each tick, so
+it is silent where no step comes to its turn.
 """
 
 import threading
@@ -19,7 +18,7 @@ from xenci.store.marks import LIFE, beat
 _LOG = structlog.get_logger()
 #: how often both are done
 EVERY = timedelta(seconds=3)
-#: how long its last one is waited for
+#: how long its last turn is waited for
 _LAST = 1.0
 
 
