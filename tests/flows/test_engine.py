@@ -1,6 +1,8 @@
 """Nudges: one for each row and step, none lost, those of the dead given again."""
 
+import asyncio
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
 from sqlalchemy import text
@@ -102,3 +104,25 @@ def test_dispatch_follows_the_nudges_that_come_while_it_looks(world: World) -> N
         defer(session, "dispatch")
     dispatch(world.ctx)
     assert world.nudges("dispatch") == []
+
+
+def test_a_worker_looks_for_jobs_often_from_a_job_on_and_seldom_when_none_comes(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    worker = SimpleNamespace(fetch_job_polling_interval=engine._IDLE_POLL)
+    seen = []
+
+    async def job() -> None:
+        seen.append(worker.fetch_job_polling_interval)
+
+    async def jobs() -> None:
+        pace = engine._pace(engine.POLL)
+        await pace(job, None, worker)
+        seen.append(worker.fetch_job_polling_interval)
+        while worker.fetch_job_polling_interval != engine._IDLE_POLL:
+            await asyncio.sleep(0.01)
+        await pace(job, None, worker)
+
+    monkeypatch.setattr(engine, "_LIVELY", 0.1)
+    asyncio.run(asyncio.wait_for(jobs(), 60))
+    assert seen == [engine.POLL] * 3

@@ -9,7 +9,7 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -17,6 +17,8 @@ import procrastinate
 import psycopg
 import structlog
 from procrastinate import exceptions
+from procrastinate.middleware import WorkerMiddleware
+from procrastinate.worker import Worker
 from sqlalchemy.exc import OperationalError
 
 from xenci.errors import Temporary, XenciError
@@ -35,6 +37,10 @@ HEARTBEAT = 2.0
 POLL = 1.0
 #: how often the quick slots look; the others, which take quick steps too, mostly were faster
 _QUICK_POLL = 3.0
+#: how often both look where no job came for a while, as where nothing is under way; seconds
+_IDLE_POLL = 5.0
+#: how long after a job they look often; more than between two looks of `tick` at what is under way; seconds
+_LIVELY = 6.0
 #: slots for the quick steps alone
 _QUICK_SLOTS = 2
 #: the step that is no job: it is called by the worker's clock
@@ -142,6 +148,7 @@ async def _serve(apps: _Apps, concurrency: int) -> None:
                 update_heartbeat_interval=HEARTBEAT,
                 stalled_worker_timeout=DEAD_AFTER,
                 shutdown_graceful_timeout=GRACE,
+                worker_middleware=[_pace(poll)],
             )
         )
         for one, slots, queues, poll in (
@@ -157,6 +164,23 @@ async def _serve(apps: _Apps, concurrency: int) -> None:
         for one in both:
             one.cancel()
         await asyncio.gather(*both, return_exceptions=True)
+
+
+def _pace(poll: float) -> WorkerMiddleware:
+    """Have a worker look for jobs as often as `poll` says from each job on, and seldom when none came for a while."""
+    resting: list[asyncio.TimerHandle] = []
+
+    async def run(job: Callable[[], Awaitable[Any]], _context: procrastinate.JobContext, worker: Worker) -> Any:
+        worker.fetch_job_polling_interval = poll
+        while resting:
+            resting.pop().cancel()
+        try:
+            return await job()
+        finally:
+            loop = asyncio.get_running_loop()
+            resting.append(loop.call_later(_LIVELY, setattr, worker, "fetch_job_polling_interval", _IDLE_POLL))
+
+    return run
 
 
 def _ask_to_end(loop: asyncio.AbstractEventLoop, task: asyncio.Task[None]) -> None:
