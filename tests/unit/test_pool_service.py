@@ -93,6 +93,19 @@ def test_a_node_is_deleted_on_request_whatever_it_does(make: MakeWorld) -> None:
     assert world.rows()[0].reason == "deleted by ann: try"
 
 
+def test_a_request_to_delete_does_not_wait_for_the_next_look_at_a_booting_machine(make: MakeWorld) -> None:
+    world = make(min_ready=1)
+    world.turn(1)
+    (booting,) = world.rows()
+    when = text("select scheduled_at from procrastinate_jobs where queueing_lock = :name")
+    with world.ctx.database.session() as session:
+        session.execute(text("delete from procrastinate_jobs"))
+        defer(session, "node", booting.id, after=timedelta(hours=1))
+    request_delete(world.ctx, booting.id, "enough")
+    with world.ctx.database.session() as session:
+        assert session.scalars(when, {"name": f"node:{booting.id}"}).all() == [None]
+
+
 def relabelled(world: World) -> None:
     """Start anew with a configuration whose label has another name."""
     settings = world.ctx.settings

@@ -63,7 +63,8 @@ def _give_up(session: Session, row: NodeRow, reason: str, *, at: datetime) -> bo
     if row.state not in LIVE_STATES - {NodeState.DELETING}:
         return False
     change(row, NodeState.DELETING, reason, at=at)
-    nudge(session, "node", row.id)
+    # now, even where a look at the booting machine waits for its time
+    defer(session, "node", row.id)
     return True
 
 
