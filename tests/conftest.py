@@ -75,7 +75,9 @@ def cluster() -> Iterator[Cluster]:
     # in memory where there is room: to empty a database is to make and remove a hundred files
     memory = Path("/dev/shm")
     is_roomy = memory.is_dir() and shutil.disk_usage(memory).free > 2 << 30
-    folder = Path(tempfile.mkdtemp(prefix="xenci-test-", dir=memory if is_roomy else "/var/tmp"))
+    parent = memory if is_roomy else Path("/var/tmp")
+    _end_clusters_of_the_dead(parent)
+    folder = Path(tempfile.mkdtemp(prefix=f"xenci-test-{os.getpid()}-", dir=parent))
     one = Cluster(folder, durable=False)
     try:
         one.start()
@@ -87,6 +89,14 @@ def cluster() -> Iterator[Cluster]:
     finally:
         one.stop()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _end_clusters_of_the_dead(parent: Path) -> None:
+    """End what workers left that were killed, and so did not end it: a PostgreSQL that would take memory for ever."""
+    for left in parent.glob("xenci-test-[0-9]*-*"):
+        if not Path("/proc", left.name.split("-")[2]).exists():
+            Cluster(left).stop()
+            shutil.rmtree(left, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
