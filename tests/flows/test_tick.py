@@ -27,9 +27,9 @@ def looks(world: World) -> bool:
     return world.nudges("pool") == [0]
 
 
-def test_where_nothing_is_under_way_every_fourth_turn_has_a_look_taken(world: World) -> None:
-    seen = [looks(world) for _ in range(8)]
-    assert seen == [True, False, False, False, True, False, False, False]
+def test_where_nothing_is_under_way_every_ninth_turn_has_a_look_taken(world: World) -> None:
+    seen = [looks(world) for _ in range(20)]
+    assert [turn for turn, is_look in enumerate(seen) if is_look] == [0, 9, 18]
 
 
 def test_a_clock_that_was_set_back_does_not_keep_it_from_looking(world: World) -> None:

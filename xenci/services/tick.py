@@ -26,7 +26,7 @@ _STILL = {NodeState.READY, NodeState.IN_USE, NodeState.HOLD}
 #: an alarm about a step that was not seen for so long is about nothing any more: its row moved on, or is gone
 _PASSED = timedelta(minutes=5)
 #: the heart of looks, and how often one is taken though nothing is under way
-_LOOK, _QUIET = "look", timedelta(seconds=10)
+_LOOK, _QUIET = "look", timedelta(seconds=25)
 #: after a look of any worker none is due for so long: less than a turn of a worker's clock
 _JUST = timedelta(seconds=1.5)
 #: an event that nobody has answered for so long is looked at again
