@@ -2,7 +2,7 @@
 
 A job here is only a nudge: what is to be done is read from the rows. So a nudge that is lost is given again by `tick`,
 and one that comes twice finds nothing to do. When a tick is due is for the worker's clock to say, which is no job: an
-idle worker takes none for twenty-five seconds. Jobs of workers that are not among the living are put back within seconds.
+idle worker takes none for half a minute. Jobs of workers that are not among the living are put back within seconds.
 """
 
 import asyncio
