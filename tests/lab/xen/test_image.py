@@ -45,6 +45,40 @@ def test_what_libxl_refuses_is_found_in_libvirts_own_log(node: Reached) -> None:
     assert "unsupported timer type (name) 'pit'" in log
 
 
+def test_tempest_runs_as_a_copy_in_the_unit_that_asked_and_ends_with_it(node: Reached) -> None:
+    serving, unit = "tempest_run.py --serve", "/sys/fs/cgroup/system.slice/tempest-long.service/cgroup.procs"
+    node.told("LIMIT=600 tempest-job long tempest.api.compute.flavors.test_flavors")
+    copy = f"for n in $(cat {unit}); do ps -o pid= -o args= $n; done | grep -- '{serving}'"
+    pid = node.told(f"for turn in $(seq 60); do {copy} && exit; sleep 1; done; cat /opt/tempest/long.err").split()[0]
+    assert pid != node.told("systemctl show --property=MainPID --value tempest")
+
+    node.told("systemctl stop tempest-long")
+    assert node.run(f"[ -e /proc/{pid} ]").returncode
+    assert node.told("systemctl is-active tempest") == "active"
+
+
+def test_where_nothing_serves_tempest_runs_in_a_process_of_its_own_and_tells_the_same(node: Reached) -> None:
+    ask = "cd /opt/tempest; set -a; . /opt/cloud/env; set +a; python -IS /opt/cloud/bin/tempest_run.py"
+    tests = "--list tempest.api.compute.test_versions"
+    warm, cold = node.run(f"{ask} {tests}"), node.run(f"export PYTHONPATH=/nowhere; {ask} {tests}")
+    assert "TestVersions.test_list_api_versions" in warm.stdout
+    assert (warm.stdout, warm.stderr) == (cold.stdout, cold.stderr.partition("\n")[2])
+    assert "in one of their own" in cold.stderr
+
+
+def test_a_guests_device_whose_bridge_is_not_there_is_told_to_libxl(node: Reached) -> None:
+    """The lab's own script for it; what libxl waits for is the word in xenstore."""
+    path = "/local/domain/0/backend/vif/99/0"
+    node.told(f"xenstore-write {path}/bridge nobridge {path}/vifname tap99")
+    refused = node.run(f"XENBUS_PATH={path} vif=vif99.0 /etc/xen/scripts/vif-bridge online type_if=vif")
+    assert refused.returncode == 1
+    assert node.told(f"xenstore-read {path}/hotplug-status {path}/hotplug-error").split("\n", 1) == [
+        "error",
+        "tap99 could not be put on nobridge",
+    ]
+    node.told(f"xenstore-rm {path}")
+
+
 def test_a_commit_that_was_never_pushed_is_refused(node: Reached) -> None:
     refused = node.run(f"nova-renew {'0' * 39}1 60")
     assert refused.returncode == 2

@@ -1,5 +1,6 @@
 # make the cloud inside: configuration, Nova's and Tempest's git trees, a tiny PV guest, bytecode, databases seeded natively
 . "$IMAGE/lib.sh"
+[ -e "$root/etc/xen/scripts/vif-bridge.xen" ] || mv "$root"/etc/xen/scripts/vif-bridge{,.xen}
 cp -rT "$IMAGE/root" "$root"
 chmod 440 "$root/etc/sudoers.d/zuul"
 site=$(echo "$root"/opt/cloud/venv/lib/python3*/site-packages)

@@ -5,7 +5,7 @@ echo > "$root/etc/apt/sources.list"
 for kind in ed25519 ecdsa; do inside ssh-keygen -q -t $kind -N '' -f /etc/ssh/ssh_host_${kind}_key; done
 cp -T "$IMAGE/root/etc/hosts" "$root/etc/hosts"
 inside systemctl -q disable networking 2> /dev/null || true
-inside systemctl -q enable systemd-networkd ssh mariadb libvirtd xen qemu-guest-agent openstack@{keystone,placement,glance,neutron} nova
+inside systemctl -q enable systemd-networkd ssh mariadb libvirtd xen qemu-guest-agent openstack@{keystone,placement,glance,neutron} nova tempest
 inside systemctl -q mask apt-daily.timer apt-daily-upgrade.timer e2scrub_all.timer e2scrub_reap.service fstrim.timer man-db.timer systemd-timesyncd.service \
     libvirt-guests.service xendomains.service systemd-machined.service machines.target sys-kernel-debug.mount sys-kernel-tracing.mount dev-mqueue.mount \
     modprobe@drm.service modprobe@configfs.service modprobe@efi_pstore.service systemd-pstore.service getty@tty1.service systemd-update-utmp.service \
