@@ -10,6 +10,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -154,6 +155,40 @@ def another_network(paths: LabPaths, name: str) -> Iterator[None]:
             tenant.delete_network(network)
 
 
+@contextmanager
+def zones(ctx: Context, paths: LabPaths, cloud: str) -> Iterator[dict[str, str]]:
+    """Put each of a cloud's two hosts into a zone of its own, and have a context use that cloud and these alone."""
+    compute = connection(paths.clouds_yaml, cloud).compute
+    where = {"zone-1": "node1", "zone-2": "node2"}
+    made = {zone: compute.create_aggregate(name=zone, availability_zone=zone) for zone in where}
+    (one,) = (one for one in ctx.settings.providers if one.name == cloud)
+    ctx.settings = ctx.settings.model_copy(
+        update={"providers": (one.model_copy(update={"availability_zones": tuple(where)}),)}
+    )
+    reopen(ctx)
+    try:
+        for zone, host in where.items():
+            compute.add_host_to_aggregate(made[zone], host)
+        yield where
+    finally:
+        give_up_all(ctx)
+        for zone, host in where.items():
+            compute.remove_host_from_aggregate(made[zone], host)
+            compute.delete_aggregate(made[zone])
+
+
+@contextmanager
+def out_of_service(paths: LabPaths, cloud: str, host: str) -> Iterator[None]:
+    """Take one of a cloud's hosts out of service for as long as the block runs."""
+    compute = connection(paths.clouds_yaml, cloud).compute
+    service = next(one for one in compute.services() if (one.binary, one.host) == ("nova-compute", host))
+    compute.disable_service(service, disabled_reason="a test")
+    try:
+        yield
+    finally:
+        compute.enable_service(service)
+
+
 def failed(ctx: Context) -> list[NodeRow]:
     return [row for row in rows(ctx) if row.failure]
 
@@ -204,6 +239,24 @@ def test_a_server_has_a_port_on_each_network_and_is_reached_by_the_first(make: M
         give_up_all(ctx)
         # no port is left that would keep the network
         assert not [port for ports in left(fake).values() for port in ports if port.startswith("port ")]
+
+
+def test_servers_are_spread_over_the_zones_and_a_zone_out_of_service_is_left_alone(make: Make, fake: LabPaths) -> None:
+    ctx = make(factor=20, min_ready=6, max_nodes=12)
+    with zones(ctx, fake, "ca") as where:
+        turn_until(ctx, lambda: active(ctx).total() == 6)
+        assert Counter(server.zone for server in ctx.providers["ca"].list()) == dict.fromkeys(where, 3)
+        assert {row.server_id: row.zone for row in rows(ctx)} == {
+            server.id: server.zone for server in ctx.providers["ca"].list()
+        }
+
+        with out_of_service(fake, "ca", where["zone-2"]):
+            want(ctx, min_ready=9)
+            turn_until(ctx, lambda: active(ctx).total() == 9)
+        refused = failed(ctx)
+        assert {(row.zone, row.failure) for row in refused} == {("zone-2", LaunchFailure.CAPACITY)}
+        assert "availability zone is not available" in refused[0].reason
+        assert Counter(server.zone for server in ctx.providers["ca"].list()) == {"zone-1": 6, "zone-2": 3}
 
 
 def test_a_quota_that_fills_between_two_looks_means_wait(make: Make, fake: LabPaths) -> None:

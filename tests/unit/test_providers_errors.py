@@ -30,6 +30,7 @@ def http(status: int, words: str = "words of the cloud") -> sdk.HttpException:
         (http(413, "Quota exceeded for ports"), QuotaExceeded),
         (http(403, "Policy does not allow this"), WrongSetup),
         (http(400, "No valid host was found."), NoCapacity),
+        (http(400, "The requested availability zone is not available"), NoCapacity),
         (http(409, "No fixed IP addresses available for network"), NoCapacity),
         (http(400, "Can not find requested image"), WrongSetup),
         (http(401, "The request you have made requires authentication."), WrongSetup),

@@ -180,7 +180,7 @@ class OpenStack:
         if self._settings.security_groups:
             wanted["security_groups"] = [{"name": group} for group in self._settings.security_groups]
         if zone is not None:
-            wanted["availability_zone"] = zone
+            wanted["availability_zone"] = self._names.zone(cloud, zone)
         try:
             made = cloud.compute.create_server(**wanted)
         except OSError as error:

@@ -10,8 +10,14 @@ from contextlib import contextmanager
 from xenci.errors import Temporary, XenciError
 from xenci.providers.port import ApiDown, NoCapacity, QuotaExceeded, ServerMissing, WrongSetup
 
-#: words of Nova and Neutron for: no host, or no address, is free
-_FULL = ("no valid host", "no fixed ip", "no more ip addresses", "ip address generation failure")
+#: words of Nova and Neutron for: no host, or no address, is free; a zone that exists and has no host at work is refused
+_FULL = (
+    "no valid host",
+    "requested availability zone is not available",
+    "no fixed ip",
+    "no more ip addresses",
+    "ip address generation failure",
+)
 
 
 @contextmanager

@@ -15,10 +15,10 @@ from xenci.lab.clouds.layout import Cloud
 
 Sections = Mapping[str, Mapping[str, object]]
 
-#: Nova's driver, and how many servers it builds at once: an emulated machine keeps a processor busy.
+#: Nova's driver, how many servers it builds at once, as an emulated machine keeps a processor busy, and the hosts.
 DRIVERS = {
-    "xenmachine": ("xenmachine.XenMachineDriver", 2),
-    "fake": ("fake.FakeDriverWithoutFakeNodes", 10),
+    "xenmachine": ("xenmachine.XenMachineDriver", 2, ("node1",)),
+    "fake": ("labfake.LabFakeDriver", 10, ("node1", "node2")),
 }
 
 
@@ -202,11 +202,11 @@ def _neutron(cloud: Cloud) -> Sections:
 
 
 def _nova(cloud: Cloud, limits: Limits) -> Sections:
-    driver, builds = DRIVERS[limits.driver]
+    driver, builds, (host, *more_hosts) = DRIVERS[limits.driver]
     return {
         "DEFAULT": {
             **_LOG,
-            "host": "node1",
+            "host": host,
             "my_ip": "127.0.0.1",
             "state_path": cloud.folder / "state",
             "instances_path": cloud.folder / "state" / "instances",
@@ -238,6 +238,7 @@ def _nova(cloud: Cloud, limits: Limits) -> Sections:
         "filter_scheduler": {"track_instance_changes": False},
         "vnc": {"enabled": False},
         "oslo_concurrency": {"lock_path": cloud.folder / "lock"},
+        "lab": {"more_hosts": ",".join(more_hosts)},
         "xenmachine": {
             "machines_path": cloud.machines,
             "golden_path": limits.images,

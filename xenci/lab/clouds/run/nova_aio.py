@@ -76,9 +76,12 @@ import os_vif
 
 # the lab's compute driver becomes nova.virt.xenmachine
 nova.virt.__path__.append(os.path.join(os.path.dirname(os.path.abspath(__file__)), "virt"))
+import nova.conf
 from nova import context, objects, service
 from nova.objects import host_mapping
+from oslo_config import cfg
 
+nova.conf.CONF.register_opts([cfg.ListOpt("more_hosts", default=[], help="compute hosts beside `host`")], group="lab")
 os_vif.initialize()
 listen(port, application)
 services = []
@@ -86,10 +89,11 @@ services = []
 
 def start():
     """Start Nova's own services; each needs keystone, and the one before it, to answer: ask again."""
-    for name in ("conductor", "scheduler", "compute"):
+    hosts = [nova.conf.CONF.host, *nova.conf.CONF.lab.more_hosts]
+    for name, host in (("conductor", hosts[0]), ("scheduler", hosts[0]), *(("compute", host) for host in hosts)):
         while True:
             try:
-                one = service.Service.create(binary="nova-" + name, topic=name)
+                one = service.Service.create(host=host, binary="nova-" + name, topic=name)
                 one.start()
                 services.append(one)
                 break
@@ -97,7 +101,7 @@ def start():
                 logging.getLogger("nova").warning("%s: %s", name, error)
                 eventlet.sleep(0.5)
     admin = context.get_admin_context()
-    while not list(objects.HostMappingList.get_by_cell_id(admin, None)):
+    while len(objects.HostMappingList.get_by_cell_id(admin, None)) < len(hosts):
         host_mapping.discover_hosts(admin)
         eventlet.sleep(0.3)
     open(os.path.join(folder, "ready"), "w").close()
