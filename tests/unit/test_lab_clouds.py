@@ -72,7 +72,8 @@ def test_what_the_person_chose_reaches_nova(paths: LabPaths, etc: Path) -> None:
     assert nova["xenmachine"]["servers"] == "7"
     assert nova["xenmachine"]["forwarded_ports"] == "23022:22"
     assert nova["quota"]["instances"] == "3"
-    assert nova["DEFAULT"]["compute_driver"] == "fake.FakeDriverWithoutFakeNodes"
+    assert nova["DEFAULT"]["compute_driver"] == "labfake.LabFakeDriver"
+    assert (nova["DEFAULT"]["host"], nova["lab"]["more_hosts"]) == ("node1", "node2")
 
 
 def test_files_with_passwords_are_for_their_owner_only(paths: LabPaths, etc: Path) -> None:
