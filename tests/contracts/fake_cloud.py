@@ -52,6 +52,7 @@ class FakeCloud:
         self.counts = counts or Calls()
         self.public_images = ["standin", "xen"]
         self.flavors = list(FLAVORS)
+        self.zones = ["nova"]
         #: whether servers get floating IPs, and whether there is a service for volumes
         self.has_floating = False
         self.has_volumes = True
@@ -92,6 +93,8 @@ class FakeCloud:
             flavor = self._of_size(flavor)
         images = [*self.public_images, *(image.name for image in self.snapshots.values())]
         wants = [("image", image, images), ("flavor", flavor, self.flavors)]
+        if zone is not None:
+            wants.append(("availability zone", zone, self.zones))
         for kind, wanted, there in wants:
             if wanted not in there:
                 remedy = f"did you mean {there[0]!r}? the cloud has {', '.join(there)}"

@@ -185,6 +185,13 @@ class ProviderContract:
 class NetworkedContract(ProviderContract):
     """What a cloud keeps besides, as it holds more of a server than the server."""
 
+    def test_a_zone_that_the_cloud_does_not_have_is_told_with_the_one_that_is_near(self, cloud: Networked) -> None:
+        with pytest.raises(WrongSetup) as caught:
+            cloud.create(self.NAMES[0], zone=f"{cloud.zone}x")
+        assert "no availability zone of this name" in caught.value.sentence
+        assert f"did you mean '{cloud.zone}'" in caught.value.remedy
+        assert cloud.listed(self.NAMES[0]) == []
+
     def test_a_floating_ip_is_given_once_and_goes_with_its_server(self, cloud: Networked) -> None:
         made = cloud.create(self.NAMES[0], by=cloud.floating)
         cloud.wait(lambda: cloud.listed(self.NAMES[0])[0].status == "ACTIVE")
