@@ -19,15 +19,11 @@ from xenci.host.connection import SshHost
 from xenci.host.door import Door
 from xenci.lab import world
 from xenci.lab.paths import LabPaths, cache_dir
-from xenci.lab.threads import VARIABLE
 
 #: how nice the worker beside the main job is; much more would starve it while the main job has two Xen hosts
 _MODESTY = 5
 #: when a test of the lab counts as hanging, seconds; the machine may be slow, and each worker has half of it
 _HANGS = 1800
-if "PYTEST_XDIST_WORKER" in os.environ:
-    # two labs share the cores
-    os.environ.setdefault(VARIABLE, "single")
 _WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 #: short, as Unix sockets lie deep below it, and of fixed name, so that what a killed test run left is found
 FOLDER = Path(os.environ.get("XENCI_TEST_LAB_DIR", "/var/tmp/xenci-test-lab") + (f"-w{_WORKER}" if _WORKER else ""))

@@ -7,11 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from xenci.errors import ConfigError
-from xenci.lab.images.machine import Machine
 from xenci.lab.images.qemu import Agent, Monitor, NoAnswer, Refused, answering_agent
-from xenci.lab.images.recipe import load
-from xenci.lab.threads import VARIABLE, threads
 
 
 class Peer:
@@ -93,21 +89,3 @@ def test_a_connection_that_closes_is_no_answer(place: Path) -> None:
 def test_a_machine_that_ended_is_not_waited_for(place: Path) -> None:
     with pytest.raises(NoAnswer, match="the machine ended"):
         answering_agent(place, 600, lives=lambda: False)
-
-
-@pytest.mark.parametrize(("chosen", "told"), [(None, "multi"), ("single", "single")])
-def test_the_processors_of_a_xen_host_share_a_thread_if_that_is_chosen(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chosen: str | None, told: str
-) -> None:
-    monkeypatch.delenv(VARIABLE, raising=False)
-    if chosen:
-        monkeypatch.setenv(VARIABLE, chosen)
-    host = Machine(golden=load("xen-dom0-bookworm").folder, folder=tmp_path, disk=tmp_path / "disk.qcow2")
-    command = host._command(None)
-    assert command[command.index("-accel") + 1].split(",")[:2] == ["tcg", f"thread={told}"]
-
-
-def test_another_word_for_threads_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv(VARIABLE, "none")
-    with pytest.raises(ConfigError, match="XENCI_LAB_THREADS is 'none'"):
-        threads()

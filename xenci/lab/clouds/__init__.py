@@ -20,7 +20,6 @@ from xenci.lab.clouds.layout import PORTS, Cloud, state
 from xenci.lab.clouds.machines import Machine
 from xenci.lab.paths import CLOUDS, LabPaths
 from xenci.lab.progress import say, step
-from xenci.lab.threads import threads
 from xenci.store.embedded import Cluster
 
 POSTGRES = "clouds-postgres"
@@ -68,9 +67,7 @@ def start(
     clouds = [Cloud.of(paths, name) for name in only]
     launch.refuse_busy_ports(paths, clouds)
     forwards = f"{network.ssh_port(paths)}:{network.SSH}"
-    limits = conf.Limits(
-        driver=driver, servers=servers, quota=quota, images=paths.images, forwards=forwards, threads=threads()
-    )
+    limits = conf.Limits(driver=driver, servers=servers, quota=quota, images=paths.images, forwards=forwards)
     with lock.held(state(paths) / "lock", "this lab's clouds"):
         cluster = _database(paths)
         key = network.tenant_key(paths)

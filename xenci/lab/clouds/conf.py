@@ -44,8 +44,6 @@ class Limits:
     images: Path
     #: `HOST:GUEST` ports that are open at a server's fixed address
     forwards: str = "22:22"
-    #: how QEMU runs a machine's processors: `multi`, a thread each, or `single` (xenci/lab/threads.py)
-    threads: str = "multi"
 
 
 def write(cloud: Cloud, etc: Path, limits: Limits) -> None:
@@ -244,7 +242,6 @@ def _nova(cloud: Cloud, limits: Limits) -> Sections:
             "golden_path": limits.images,
             "servers": limits.servers,
             "forwarded_ports": limits.forwards,
-            "threads": limits.threads,
         },
         "keystone_authtoken": _authtoken(cloud, "nova"),
     }

@@ -20,7 +20,6 @@ from xenci.errors import Permanent
 from xenci.lab import processes
 from xenci.lab.images.qemu import Agent, Monitor, answering_agent
 from xenci.lab.progress import say
-from xenci.lab.threads import MULTI, threads
 
 _NAME = "qemu"
 
@@ -89,7 +88,7 @@ class Machine:
         }
         monitor = f"unix:{self.folder / 'qmp.sock'},server=on,wait=off"
         own = ["qemu-system-x86_64", "-daemonize", "-pidfile", str(self.folder / "pid"), "-qmp", monitor]
-        return own + [argument.format(**values).replace(MULTI, f"thread={threads()}") for argument in arguments]
+        return own + [argument.format(**values) for argument in arguments]
 
     def agent(self, seconds: float) -> Agent:
         """Return the agent, waiting until it answers. Raises NoAnswer."""

@@ -31,7 +31,6 @@ CONF.register_opts(
         cfg.StrOpt("machines_path", default="$state_path/machines", help="One folder for each server."),
         cfg.StrOpt("golden_path", help="One folder for each golden image."),
         cfg.ListOpt("forwarded_ports", default=["22:22"], help="HOST:GUEST ports open at a machine's fixed address."),
-        cfg.StrOpt("threads", default="multi", help="A thread for each of a machine's processors, or `single`: one."),
         cfg.IntOpt("servers", default=4, help="How many servers of 8 GB fit."),
         cfg.IntOpt("restore_timeout", default=300, help="Seconds until a restored machine's agent answers."),
         cfg.IntOpt("boot_timeout", default=900, help="The same for a machine that boots cold."),
@@ -132,7 +131,7 @@ class Machine:
             "-qmp",
             f"unix:{self.file('qmp.sock')},server=on,wait=off",
         ]
-        command += [a.format(**values).replace("thread=multi", "thread=" + CONF.xenmachine.threads) for a in arguments]
+        command += [argument.format(**values) for argument in arguments]
         if os.geteuid() == 0:
             command += ["-runas", UNPRIVILEGED]  # once it listens on port 22
         if config["fault"] == "dead":

@@ -17,11 +17,14 @@ LOST = 137                                              # the exit code where th
 
 
 def ask(tests):
-    """Have the tests run, and wait for their end.  The exit code."""
+    """Have the tests run, and wait for their end.  The exit code; None where nothing serves, which a socket left by a killed server is too."""
     with open('/proc/self/cgroup') as f:
         group = f.read().rpartition('::')[2].strip()
     with socket.socket(socket.AF_UNIX) as server:
-        server.connect(SOCKET)
+        try:
+            server.connect(SOCKET)
+        except (FileNotFoundError, ConnectionRefusedError):
+            return None
         socket.send_fds(server, [b'x'], [0, 1, 2])
         server.sendall(json.dumps({'tests': tests, 'env': dict(os.environ), 'folder': os.getcwd(), 'group': group}).encode() + b'\n')
         answer = server.recv(1)
@@ -102,8 +105,8 @@ if sys.argv[1:] == ['--serve']:
     serve()
 elif sys.argv[1:] == ['--list']:
     list_modules()
-elif os.path.exists(SOCKET) and not os.environ.get('PYTHONPATH'):
-    sys.exit(ask(sys.argv[1:]))
 else:
+    if not os.environ.get('PYTHONPATH') and (code := ask(sys.argv[1:])) is not None:
+        sys.exit(code)
     print('no copy of a process that serves: the tests run in one of their own', file=sys.stderr)
     os.execv(sys.executable, [sys.executable, os.path.join(os.path.dirname(__file__), 'spare.py'), *sys.argv[1:]])
