@@ -28,8 +28,8 @@ _WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
 #: short, as Unix sockets lie deep below it, and of fixed name, so that what a killed test run left is found
 FOLDER = Path(os.environ.get("XENCI_TEST_LAB_DIR", "/var/tmp/xenci-test-lab") + (f"-w{_WORKER}" if _WORKER else ""))
 PORT = int(os.environ.get("XENCI_TEST_LAB_PORT", "16000")) + 1000 * _WORKER
-#: the order of files: first what takes longest and what can do without the images that may have to be made
-_FIRST = ("test_loop.py", "test_outages.py", "test_pool_scale.py", "test_chromium.py", "test_operator.py")
+#: the order of files: first what takes longest, but beside the making of a Xen host's image what can do without one
+_FIRST = ("test_loop.py", "test_outages.py", "test_pool_scale.py", "test_node_images.py", "test_pool_machines.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
