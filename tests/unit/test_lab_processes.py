@@ -1,7 +1,7 @@
 """The lab's processes: started once, found again, ended whole, never mistaken for another's."""
 
-import json
 import contextlib
+import json
 import os
 import subprocess
 import sys
