@@ -9,16 +9,23 @@ from tests.flows.node import TEST, ScriptedNode, go_on, phases, read, scripted, 
 from tests.flows.world import World
 from xenci.host.port import HostLost
 from xenci.services.advance import LOST_AFTER, advance, course
+from xenci.services.life import give
 from xenci.services.tick import tick
 
 #: more than one look brings
 LONG = subunit({TEST: "success"}) * 6000
 
 
+def turn(world: World) -> None:
+    """Do what a worker does every few seconds: it gives the sign of life, and looks."""
+    give(world.ctx)
+    tick(world.ctx)
+
+
 def work(world: World, build: int, *, until: str) -> None:
-    """Take a build to a step, with a tick in between as it is in life."""
+    """Take a build to a step, with a worker's turn in between as it is in life."""
     for _ in range(60):
-        tick(world.ctx)
+        turn(world)
         if read(world, build).step == until:
             return
         advance(world.ctx, build)
@@ -31,7 +38,7 @@ def in_the_middle_of_tempest(world: World) -> tuple[int, ScriptedNode]:
     del node.ends["tempest-first"]
     work(world, build, until="tempest")
     advance(world.ctx, build)
-    tick(world.ctx)
+    turn(world)
     return build, node
 
 
@@ -47,7 +54,7 @@ def test_a_run_that_goes_on_past_its_deadline_is_ended_soon_after_the_return(wor
     build, node = in_the_middle_of_tempest(world)
     world.later(hours=9)
     for _ in range(30):
-        tick(world.ctx)
+        turn(world)
         advance(world.ctx, build)
         world.later(seconds=20)
     node.ends.setdefault("tempest-first", None)
@@ -63,12 +70,12 @@ def test_a_node_that_was_silent_before_is_asked_for_a_while_after_the_return(wor
     world.later(hours=1)
     advance(world.ctx, build)
     assert read(world, build).state == "running", "it was silent once before, and once now"
-    tick(world.ctx)
+    turn(world)
     world.later(seconds=30)
     advance(world.ctx, build)
     assert read(world, build).state == "running"
     for _ in range(8):
-        tick(world.ctx)
+        turn(world)
         world.now += LOST_AFTER / 6
         advance(world.ctx, build)
     row = read(world, build)
@@ -95,11 +102,11 @@ def test_a_tree_is_pushed_again_although_the_first_try_after_the_return_fails(wo
     build, node = scripted(world)
     node.silent = HostLost("no route to host")
     advance(world.ctx, build)
-    tick(world.ctx)
+    turn(world)
     world.later(hours=1)
     advance(world.ctx, build)
     node.silent = None
-    tick(world.ctx)
+    turn(world)
     row = go_on(world, build)
     assert (row.result, row.fault) == ("SUCCESS", "none")
 
@@ -110,8 +117,8 @@ def test_a_short_break_moves_no_deadline(world: World) -> None:
     with world.database.session() as session:
         session.execute(text("update phases set deadline_at = :at where deadline_at > :at"), {"at": deadline})
     while world.now <= deadline:
-        tick(world.ctx)
+        turn(world)
         world.later(seconds=50)
-    tick(world.ctx)
+    turn(world)
     advance(world.ctx, build)
     assert dict(phases(read(world, build)))["tempest-first"].outcome == "timed out"

@@ -17,11 +17,11 @@ from xenci.model.pool import Autohold, Terms
 from xenci.providers.port import ApiDown
 from xenci.rules.images import LEFT_AFTER
 from xenci.rules.nodes import ASK_AGAIN
-from xenci.services import tick as rows
 from xenci.services.autoholds import add_autohold
 from xenci.services.holds import hold_by_hand
 from xenci.services.image_use import cancel_by_hand, lock
 from xenci.services.images import advance_image
+from xenci.services.life import give
 from xenci.services.nodes import request_delete
 from xenci.services.overrides import drain, enable, scale
 from xenci.store.holds import standing_wishes
@@ -77,7 +77,7 @@ def test_an_image_that_the_cloud_keeps_is_asked_for_now_and_then_and_told(open_s
 def test_what_was_to_go_while_nobody_looked_is_no_alarm(open_shop: MakeShop) -> None:
     shop = open_shop()
     shop.machine.ends["1"] = 2
-    rows.tick(shop.world.ctx)
+    give(shop.world.ctx)
     shop.build()
     shop.until(ImageState.FAILED)
     with shop.world.ctx.database.session() as session:

@@ -1,6 +1,7 @@
 """The tick: where nothing is under way it looks at everything only now and then."""
 
 import json
+from datetime import timedelta
 
 import pytest
 from sqlalchemy import select, text
@@ -8,11 +9,12 @@ from sqlalchemy import select, text
 from tests.contracts.fake_gerrit import event
 from tests.flows.world import World
 from xenci.services.consider import consider
+from xenci.services.context import Context
 from xenci.services.listener import keep
 from xenci.services.prepare import prepare
 from xenci.services.tick import clock, tick
 from xenci.services.withdraw import withdraw
-from xenci.store.marks import raise_alarm
+from xenci.store.marks import LIFE, back_at, beat, raise_alarm
 from xenci.store.tables import BuildsetRow, NodeRow
 
 
@@ -50,6 +52,28 @@ def test_whatever_is_under_way_is_looked_at_with_each_tick(world: World) -> None
     assert looks(world), "a build that waits"
     withdrawn(world)
     assert not looks(world)
+
+
+def test_a_slow_tick_does_not_take_back_the_sign_of_life_that_was_given_beside_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = world.now
+    with world.database.session() as session:
+        beat(session, LIFE, at=at - timedelta(minutes=10))
+        beat(session, LIFE, at=at)
+        before = back_at(session, at=at)
+
+    def slowly(_ctx: Context) -> None:
+        world.later(minutes=1)
+        with world.database.session() as session:
+            beat(session, LIFE, at=world.now)
+
+    monkeypatch.setattr("xenci.services.tick.repair", slowly)
+    tick(world.ctx)
+    world.later(seconds=3)
+    with world.database.session() as session:
+        beat(session, LIFE, at=world.now)
+        assert back_at(session, at=world.now) == before, "nobody was away"
 
 
 def test_two_workers_clocks_have_one_look_taken(world: World) -> None:

@@ -10,6 +10,7 @@ from xenci.host.port import HostKeyChanged, HostLost
 from xenci.model.node import LaunchFailure, NodeState
 from xenci.providers.port import ApiDown
 from xenci.services import tick as rows
+from xenci.services.life import give
 from xenci.services.nodes import advance_node
 from xenci.services.pool import tick
 
@@ -70,7 +71,7 @@ def test_a_launch_whose_deadline_passed_while_nobody_looked_is_looked_at_first(
     world = make(min_ready=1, deadlines={"ssh": "1m"})
     world.silent.append(HostLost("10.0.0.1: connection refused"))
     world.turn(3)
-    rows.tick(world.ctx)
+    give(world.ctx)
     world.at[0] += timedelta(hours=1)
     world.silent.clear()
     if looks_first == "pool":
@@ -84,10 +85,10 @@ def test_a_launch_that_stays_silent_after_the_return_fails_soon(make: MakeWorld)
     world = make(min_ready=1, deadlines={"ssh": "1m"})
     world.silent.append(HostLost("10.0.0.1: connection refused"))
     world.turn(3)
-    rows.tick(world.ctx)
+    give(world.ctx)
     world.at[0] += timedelta(hours=1)
     for _ in range(12):
-        rows.tick(world.ctx)
+        give(world.ctx)
         world.turn(1, by=30 * SECOND)
     assert world.rows()[0].failure == LaunchFailure.SSH
 
@@ -95,7 +96,7 @@ def test_a_launch_that_stays_silent_after_the_return_fails_soon(make: MakeWorld)
 def test_a_server_that_became_active_while_nobody_looked_is_no_late_boot(make: MakeWorld) -> None:
     world = make(min_ready=1, deadlines={"boot": "1m", "ssh": "1m"})
     world.turn(1, settle=False)
-    rows.tick(world.ctx)
+    give(world.ctx)
     world.at[0] += timedelta(hours=1)
     advance_node(world.ctx, world.rows()[0].id)
     world.turn(3)

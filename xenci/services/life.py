@@ -25,7 +25,7 @@ _LAST = 1.0
 @contextmanager
 def living(ctx: Context, look: Callable[[], None]) -> Iterator[None]:
     """Give the sign of life, and look, at once and then every few seconds while the block runs."""
-    _safely(lambda: _give(ctx))
+    _safely(lambda: give(ctx))
     ended = threading.Event()
     thread = threading.Thread(target=_go_on, args=(ctx, look, ended), name="life", daemon=True)
     thread.start()
@@ -41,10 +41,11 @@ def _go_on(ctx: Context, look: Callable[[], None], ended: threading.Event) -> No
         _safely(look)
         if ended.wait(EVERY.total_seconds()):
             return
-        _safely(lambda: _give(ctx))
+        _safely(lambda: give(ctx))
 
 
-def _give(ctx: Context) -> None:
+def give(ctx: Context) -> None:
+    """Give the sign of life, now."""
     with ctx.database.session() as session:
         beat(session, LIFE, at=ctx.clock(), detail="a worker's process lives")
 

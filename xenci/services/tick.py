@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Select, and_, exists, or_, select, update
-from sqlalchemy.orm import Session
 
 from xenci.model.build import BuildsetState, BuildState, ReportState
 from xenci.model.node import LIVE_STATES, NodeState
@@ -18,7 +17,7 @@ from xenci.services.repair import repair
 from xenci.services.tidy import EVERY
 from xenci.services.visits import keys_wanted
 from xenci.store.images import is_moving
-from xenci.store.marks import LIFE, are_reports_paused, beat
+from xenci.store.marks import are_reports_paused, beat
 from xenci.store.tables import AlarmRow, BuildRow, BuildsetRow, EventRow, HeartRow, ImageRow, NodeRow, ReportRow
 
 #: node states in which nothing moves by itself
@@ -83,12 +82,8 @@ def tick(ctx: Context, _row: int = 0) -> None:
         session.execute(update(AlarmRow).where(*passed).values(closed_at=at))
         if session.scalar(select(AlarmRow.id).where(AlarmRow.told_at.is_(None)).limit(1)) is not None:
             nudge(session, "webhook")
-        _beat(session, "worker", LIFE, _LOOK, at=at)
-
-
-def _beat(session: Session, *hearts: str, at: datetime) -> None:
-    for heart in hearts:
-        beat(session, heart, at=at)
+        beat(session, "worker", at=at)
+        beat(session, _LOOK, at=at)
 
 
 def _is_due(at: datetime, providers: Iterable[str]) -> ColumnElement[bool]:
