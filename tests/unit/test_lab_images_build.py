@@ -102,6 +102,16 @@ def test_a_build_killed_in_the_first_boot_does_no_step_again(paths: LabPaths, re
     assert made(paths, recipes)[1] == "as the steps left it\n"
 
 
+def test_what_the_callers_git_is_told_reaches_no_step(
+    paths: LabPaths, recipes: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GIT_TEMPLATE_DIR", "")
+    monkeypatch.setenv("GIT_AUTHOR_NAME", "the caller")
+    script = recipes / "box" / "steps" / "10-rootfs.sh"
+    script.write_text(script.read_text() + 'env | grep -o "^GIT_[A-Z_]*" >> "$BUILD/rootfs/story" || true\n')
+    assert made(paths, recipes)[1] == "rootfs\nbox\n"
+
+
 def test_a_changed_later_step_begins_with_the_kept_tree(paths: LabPaths, recipes: Path) -> None:
     made(paths, recipes)
     (recipes / "box" / "root" / "hostname").write_text("other\n")

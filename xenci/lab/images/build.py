@@ -112,8 +112,10 @@ def _begin(recipe: Recipe, work: Work) -> tuple[tuple[Step, ...], ...]:
 
 
 def _environment(paths: LabPaths, recipe: Recipe, work: Work) -> dict[str, str]:
+    # an image is the same whatever the caller's Git is told: a template folder of its own, say
+    outer = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     return {
-        **os.environ,
+        **outer,
         "NAME": recipe.name,
         "IMAGE": str(recipe.folder),
         "REPOSITORY": str(REPOSITORY),
