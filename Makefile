@@ -15,6 +15,8 @@ FAST_RUN = env XENCI_TEST_PINNED=1 PYTEST_DEBUG_TEMPROOT=$(MEMORY) $(BIN)/python
 	-o tmp_path_retention_policy=failed -o tmp_path_retention_count=1 -m "$(FAST)"
 # where the tests' labs are; a killed run leaves its processes there
 TEST_LABS := $(or $(XENCI_TEST_LAB_DIR),/var/tmp/xenci-test-lab)
+END_TEST_LABS = @for lab in $(wildcard $(TEST_LABS)*); do \
+	[ ! -x $(BIN)/xenci ] || $(SUDO) env XENCI_LAB_DIR=$$lab $(BIN)/xenci lab down > /dev/null; done
 export MALLOC_ARENA_MAX := 2
 # compiled modules are kept: without, each of the tests' workers compiles all of them anew, a second for each
 export PYTHONDONTWRITEBYTECODE :=
@@ -31,6 +33,7 @@ demo: $(VENV)/made system-lab ## bring up the lab, push two changes, show what b
 	@$(SUDO) $(BIN)/xenci lab demo
 
 test: $(VENV)/made $(VENV)/tests system-lab ## run every test, the whole loop in the lab included
+	$(END_TEST_LABS)
 	@$(SUDO) $(FAST_RUN)
 	@$(SUDO) $(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder --maxfail=6 --durations=15 -m "not ($(FAST))"
 
@@ -49,7 +52,7 @@ bench: $(VENV)/made $(VENV)/tests system-lab ## measure what is ours, as ratios 
 
 clean: ## end the lab, and those of tests, and remove what was made in this folder (the cache stays)
 	@[ ! -x $(BIN)/xenci ] || $(SUDO) $(BIN)/xenci lab down
-	@for lab in $(wildcard $(TEST_LABS)*); do [ ! -x $(BIN)/xenci ] || $(SUDO) env XENCI_LAB_DIR=$$lab $(BIN)/xenci lab down; done
+	$(END_TEST_LABS)
 	$(SUDO) rm -rf $(TEST_LABS)*
 	$(SUDO) rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache *.egg-info
 
