@@ -1,6 +1,7 @@
 """A PostgreSQL for the tests that need one: a cluster of its own for the run, a fresh database for each test."""
 
 import functools
+import gc
 import itertools
 import os
 import shutil
@@ -60,6 +61,13 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
         sys.stderr.write(f"\n{report.nodeid} {report.when}: failed\n{report.longreprtext}\n")
 
 
+def pytest_collection_finish() -> None:
+    """Have the collector of garbage pass by what stays for the whole run: to look at it took a tenth of the time."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
+
+
 @pytest.fixture(autouse=True)
 def plain_log() -> Iterator[None]:
     """Undo what a command of the test did to the log: it wrote to a stream that is closed by now."""
@@ -116,9 +124,11 @@ def database(request: pytest.FixtureRequest, cluster: Cluster) -> Iterator[Datab
         cluster.sql("postgres", f"create database {name} template template")
         one = Database(cluster.url(name))
         yield one
-        one.dispose()
         # whoever is still at work there is ended; the database goes with its cluster
-        cluster.sql("postgres", f"select pg_terminate_backend(pid) from pg_stat_activity where datname = '{name}'")
+        one.engine.dispose()
+        with one.session() as session:
+            session.execute(text(f"select pg_terminate_backend(pid) {_OTHERS}"))
+        one.dispose()
         return
     one = request.getfixturevalue("emptied")
     yield one

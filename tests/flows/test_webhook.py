@@ -44,7 +44,7 @@ class _Handler(BaseHTTPRequestHandler):
 @pytest.fixture
 def outside(world: World, monkeypatch: pytest.MonkeyPatch) -> Iterator[Outside]:
     server = Outside()
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
     monkeypatch.setenv(world.ctx.settings.alarms.webhook_url_env, f"http://127.0.0.1:{server.server_port}/")
     with world.database.session() as session:
         for key in ("disk", "carry:x", "gerrit:rest"):

@@ -12,6 +12,7 @@ import paramiko
 import pytest
 
 from xenci.errors import Permanent, Temporary
+from xenci.gerrit import stream as gerrit_stream
 from xenci.gerrit.failures import BadKey, GerritDown, HostKeyChanged, KeyRefused, NotAllowed, StreamLost
 from xenci.gerrit.stream import SshStream, private_key, public_key
 
@@ -119,7 +120,8 @@ def test_lines_arrive_whole_whatever_the_packets(gerrit: Gerrit, key_file: Path)
     assert gerrit.commands == [b"gerrit stream-events"]
 
 
-def test_silence_is_told_by_ticks(gerrit: Gerrit, key_file: Path) -> None:
+def test_silence_is_told_by_ticks(gerrit: Gerrit, key_file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gerrit_stream, "_TICK_S", 0.05)
     lines = stream(gerrit, key_file).lines()
     assert next(lines) is None
     gerrit.packets.put(b"one\n")
