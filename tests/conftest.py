@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import structlog
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 from sqlalchemy import text
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
@@ -27,8 +27,11 @@ _LOG = structlog.get_config()["processors"][:-1]
 # the default draws each traceback with all of its variables, which takes longer than most tests
 _LOG.append(structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback))
 structlog.configure(_LOG)
-#: `make test-fast` tries fewer examples of each property than `make test`
-settings.register_profile("quick", max_examples=15, database=None)
+# without a clock: a busy machine makes no test fail
+settings.register_profile("xenci", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=60)
+# `make test-fast` tries fewer examples of each property than `make test`
+settings.register_profile("quick", settings.get_profile("xenci"), max_examples=15, database=None)
+settings.load_profile("xenci")
 if "XENCI_TEST_PINNED" in os.environ and (worker := os.environ.get("PYTEST_XDIST_WORKER")):
     # a worker and its PostgreSQL take turns: on one core that costs a quarter less than to wake each other on two
     cores = sorted(os.sched_getaffinity(0))
